@@ -1,0 +1,37 @@
+"""Relative paths of a run file, made absolute from the folder it lies in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dama.spec.run import RunSpec
+
+_PLACES = (
+    ("model", "path"),
+    ("data", "uri"),
+    ("data", "images"),
+    ("hardness", "scorer", "weights"),
+    ("storage", "uri"),
+    ("storage", "scratch"),
+)
+
+
+def is_path(text: str) -> bool:
+    """Say whether `text` names a local path by its look (used where a word may also be a tag)."""
+    return text.startswith((".", "/", "~", "file://"))
+
+
+def absolute(spec: RunSpec, folder: Path) -> RunSpec:
+    """Return `spec` with its local paths absolute; remote addresses and words stay as they are."""
+    raw = spec.model_dump()
+    for place in _PLACES:
+        part: Any = raw
+        for key in place[:-1]:
+            part = part.get(key) if isinstance(part, dict) else None
+        text = part.get(place[-1]) if isinstance(part, dict) else None
+        if not isinstance(text, str) or (place[-1] == "weights" and not is_path(text)):
+            continue
+        if "://" not in text or text.startswith("file://"):
+            part[place[-1]] = str((folder / Path(text.removeprefix("file://")).expanduser()).resolve())
+    return RunSpec.model_validate(raw)

@@ -1,0 +1,78 @@
+"""How the model is trained: layout, schedule, precision, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dama.spec.base import Fraction, Part, PositiveFloat, PositiveInt, Seed
+
+
+class Zero(Part):
+    """DeepSpeed's ZeRO."""
+
+    stage: Literal[0, 1, 2, 3] = 3
+    """What is cut over the ranks: 1 optimizer state, 2 and gradients, 3 and weights."""
+    offload: bool = False
+    """Keep optimizer state in the host's memory."""
+
+
+class Lora(Part):
+    """Train low-rank adapters on the language model's linear layers instead of all its weights."""
+
+    rank: PositiveInt = 64
+    """Rank of an adapter."""
+    alpha: PositiveFloat = 128.0
+    """Scale of an adapter."""
+    dropout: Fraction = 0.0
+    """Dropout in front of an adapter."""
+
+
+class TrainSpec(Part):
+    """One optimizer batch is `batch` = ranks × per_device_batch × accumulation preferences."""
+
+    batch: PositiveInt = 16
+    """N: preferences in an optimizer batch, over all ranks."""
+    ranks: PositiveInt = 4
+    """Processes, one a GPU."""
+    per_device_batch: PositiveInt = 4
+    """Preferences that a rank runs forward and backward at a time."""
+    accumulation: PositiveInt = 1
+    """Micro-batches a rank runs for one optimizer step; statistics still cover the whole batch."""
+    device: Literal["cuda", "cpu"] = "cuda"
+    """Where to train."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """Precision of weights in the forward; log-probabilities are summed in float32 always."""
+    epochs: PositiveFloat = 4.0
+    """Passes over the data, unless `max_steps` is given."""
+    max_steps: PositiveInt | None = None
+    """Optimizer steps, whatever the data's size."""
+    learning_rate: PositiveFloat = 5e-7
+    """Peak learning rate."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """Shape of the learning rate after the warm-up."""
+    warmup: Fraction = 0.1
+    """Share of the steps over which the learning rate rises."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """AdamW's weight decay."""
+    max_grad_norm: PositiveFloat = 1.0
+    """Gradients are scaled down to this norm."""
+    max_length: PositiveInt = 2048
+    """Tokens of prompt (image tokens included) and one answer; longer answers are cut and counted."""
+    zero: Zero = Zero()
+    """Memory sharing between ranks."""
+    gradient_checkpointing: bool = True
+    """Compute activations again in the backward, for less memory."""
+    lora: Lora | None = None
+    """Low-rank adapters; full fine-tuning (vision tower frozen) if left out."""
+    save_every_steps: PositiveInt = 100
+    """Steps between checkpoints."""
+    keep_last: PositiveInt = 2
+    """Checkpoints that are kept."""
+    seed: Seed = 0
+    """Seed of shuffling, dropout and the release reading's draw."""
+    threads: PositiveInt | None = None
+    """CPU threads a rank; what the machine gives, shared between ranks, if left out."""
+    report_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
+    """Loggers beside the run's own metrics."""

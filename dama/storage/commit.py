@@ -1,0 +1,138 @@
+"""Artifacts: parts under one prefix, and a commit written last that names them all.
+
+    <prefix>/part-a          bytes
+    <prefix>/part-b          bytes
+    <prefix>/commit.json     {"parts": {"part-a": {"sha256", "size"}, ...}, "meta": {...}}
+
+A reader trusts only the commit and verifies what it reads; without a commit there is no artifact, whatever
+else lies there. Nothing in a commit depends on the clock or the host, so equal work leaves equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dama.errors import CorruptArtifact, ObjectMissing
+from dama.storage.base import Progress, Store, check_key
+
+COMMIT = "commit.json"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of an artifact."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What an artifact consists of; `meta` is the maker's own JSON."""
+
+    parts: Mapping[str, Part]
+    meta: Mapping[str, Any]
+
+    def digest(self) -> str:
+        """Return the sha256 of the commit: equal digests mean equal artifacts."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """Write the commit as JSON; same commit, same bytes."""
+        parts = {name: {"sha256": part.sha256, "size": part.size} for name, part in sorted(self.parts.items())}
+        return (json.dumps({"parts": parts, "meta": self.meta}, sort_keys=True, indent=1) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, place: str) -> Commit:
+        """Read a commit; CorruptArtifact if it is none."""
+        try:
+            raw = json.loads(data)
+            parts = {
+                check_key(str(name)): Part(str(part["sha256"]), int(part["size"]))
+                for name, part in raw["parts"].items()
+            }
+            return cls(parts, dict(raw["meta"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptArtifact(
+                f"{place}/{COMMIT} is no commit", do="delete it and run the stage again"
+            ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 (hex) of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_artifact(
+    store: Store, prefix: str, folder: Path, meta: Mapping[str, Any], progress: Progress | None = None
+) -> Commit:
+    """Put every file of `folder` under `prefix`, then the commit."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path: path.relative_to(folder).as_posix() for path in files}
+    commit = Commit({names[path]: Part(sha256_of(path), path.stat().st_size) for path in files}, dict(meta))
+    for path in files:
+        store.put_file(f"{prefix}/{names[path]}", path, progress)
+    store.put_bytes(f"{prefix}/{COMMIT}", commit.to_bytes())
+    return commit
+
+
+def read_commit(store: Store, prefix: str) -> Commit | None:
+    """Return the commit of the artifact under `prefix`, None when it is not (yet) committed."""
+    try:
+        data = store.get_bytes(f"{prefix}/{COMMIT}")
+    except ObjectMissing:
+        return None
+    return Commit.from_bytes(data, f"{store.uri}/{prefix}")
+
+
+def fetch_artifact(
+    store: Store, prefix: str, commit: Commit, scratch: Path, progress: Progress | None = None
+) -> Path:
+    """Return a local folder with the artifact's verified parts: the store's own, or a copy in `scratch`.
+
+    Raises CorruptArtifact when a part is missing, short or changed.
+    """
+    own = store.local(prefix)
+    folder = own if own is not None else scratch / commit.digest()
+    for name, part in commit.parts.items():
+        path = folder / name
+        if own is None and not (path.is_file() and path.stat().st_size == part.size):
+            try:
+                store.get_file(f"{prefix}/{name}", path, progress)
+            except ObjectMissing:
+                path.unlink(missing_ok=True)
+        verify(path, part, f"{store.uri}/{prefix}/{name}")
+    return folder
+
+
+def verify(path: Path, part: Part, place: str) -> None:
+    """Raise CorruptArtifact unless the file at `path` holds exactly the bytes of `part`."""
+    if not path.is_file():
+        found = "is missing"
+    elif path.stat().st_size != part.size:
+        found = f"has {path.stat().st_size} bytes"
+    elif sha256_of(path) != part.sha256:
+        found = "has other bytes (sha256 differs)"
+    else:
+        return
+    raise CorruptArtifact(
+        f"{place} {found}", wanted=f"{part.size} bytes, sha256 {part.sha256[:12]}…",
+        do="delete the artifact's folder and run its stage again",
+    )
+
+
+def delete_artifact(store: Store, prefix: str) -> None:
+    """Remove an artifact, its commit first, so that no reader meets a torn one."""
+    store.delete(f"{prefix}/{COMMIT}")
+    for key in list(store.keys(f"{prefix}/")):
+        store.delete(key)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dama.errors import MissingInput
+from dama.errors import MissingInput, ObjectMissing
 from dama.spec.run import RunSpec
 from dama.storage.base import Store
 from dama.storage.commit import Commit, fetch_artifact, read_commit, write_artifact
@@ -72,6 +72,8 @@ class StageContext:
     """Folder for anything that need not last."""
     plan: Mapping[str, Planned] = field(default_factory=dict)
     """The whole run's plan, for stages that look at the run itself (report)."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What depends on clock and host (seconds of a part, preferences/s, peak memory): kept beside the artifact."""
 
 
 def plan(spec: RunSpec, stages: tuple[Stage, ...]) -> dict[str, Planned]:
@@ -118,17 +120,30 @@ def run_stage(spec: RunSpec, planned: Planned, whole: Mapping[str, Planned]) -> 
         meta = planned.stage.run(context)
         seconds = time.monotonic() - started
         if int(os.environ.get("RANK", "0")) == 0:
-            record_seconds(store, planned, seconds)
+            _record(store, planned, {**context.notes, "seconds": round(seconds, 3)})
             commit = write_artifact(store, planned.prefix, out, meta)
         else:
             commit = Commit({}, {})
     return Outcome(commit, reused=False, seconds=seconds)
 
 
-def record_seconds(store: Store, planned: Planned, seconds: float) -> None:
-    """Keep how long the making took beside the artifact; it is no part, so equal work stays equal bytes."""
-    made = {"stage": planned.stage.name, "seconds": round(seconds, 3)}
-    store.put_bytes(f"{planned.prefix}/made.json", (json.dumps(made) + "\n").encode())
+def _record(store: Store, planned: Planned, notes: Mapping[str, Any]) -> None:
+    """Keep what the making took beside the artifact; it is no part, so equal work stays equal bytes."""
+    made = {"stage": planned.stage.name, **notes}
+    store.put_bytes(f"{planned.prefix}/made.json", (json.dumps(made, sort_keys=True) + "\n").encode())
+
+
+def read_made(store: Store, planned: Planned) -> dict[str, Any]:
+    """Return what was recorded when the artifact was made; empty when nothing was."""
+    try:
+        return dict(json.loads(store.get_bytes(f"{planned.prefix}/made.json")))
+    except (ObjectMissing, ValueError):
+        return {}
+
+
+def with_world(spec: RunSpec, *names: str, used: bool) -> tuple[str, ...]:
+    """Return `names`, and "world" in front when the stage uses something of the miniature world."""
+    return ("world", *names) if used and spec.world is not None else names
 
 
 class scratch_folder:  # noqa: N801 - used as a `with` block, like tempfile's

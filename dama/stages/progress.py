@@ -1,0 +1,55 @@
+"""How far long work has come, on stderr: a bar where a person looks on, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_PAUSE_SECONDS = 10.0
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Give a function to call with the number of items just done; `total` is None when nobody knows.
+
+    On a terminal a bar is drawn and removed at the end; in a log a line is written every ten seconds.
+    """
+    if sys.stderr.isatty():
+        with _bar(title, total) as advance:
+            yield advance
+    else:
+        yield _lines(title, total)
+
+
+@contextmanager
+def _bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=total)
+        yield lambda count: shown.advance(task, count)
+
+
+def _lines(title: str, total: int | None) -> Callable[[int], None]:
+    done, last = 0, time.monotonic()
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if now - last >= _PAUSE_SECONDS:
+            last = now
+            print(
+                f"{title}: {done}{f' of {total}' if total is not None else ''}", file=sys.stderr, flush=True
+            )  # noqa: T201 - the log of a run without a terminal
+
+    return advance

@@ -18,17 +18,6 @@ class Zero(Part):
     """Keep optimizer state in the host's memory."""
 
 
-class Lora(Part):
-    """Train low-rank adapters on the language model's linear layers instead of all its weights."""
-
-    rank: PositiveInt = 64
-    """Rank of an adapter."""
-    alpha: PositiveFloat = 128.0
-    """Scale of an adapter."""
-    dropout: Fraction = 0.0
-    """Dropout in front of an adapter."""
-
-
 class TrainSpec(Part):
     """One optimizer batch is `batch` = ranks × per_device_batch × accumulation preferences."""
 
@@ -64,8 +53,6 @@ class TrainSpec(Part):
     """Memory sharing between ranks."""
     gradient_checkpointing: bool = True
     """Compute activations again in the backward, for less memory."""
-    lora: Lora | None = None
-    """Low-rank adapters; full fine-tuning (vision tower frozen) if left out."""
     save_every_steps: PositiveInt = 100
     """Steps between checkpoints."""
     keep_last: PositiveInt = 2

@@ -8,6 +8,7 @@
     ├── TrainingError                  a step that cannot go on (NaN, lost rank)
     ├── MissingInput                   a stage's input is not there; names the stage that makes it
     ├── ToolMissing                    a program or package that this command needs is absent
+    ├── StageFailed                    a stage's process ended badly; it has said why itself
     └── StorageError                   bytes and places
         ├── ObjectMissing              no such object
         ├── AccessRefused              wrong or missing credentials
@@ -93,6 +94,10 @@ class ToolMissing(DamaError):
     """A program or package that is needed here is not installed."""
 
 
+class StageFailed(DamaError):
+    """A stage's process did not end well; its own line on stderr says why."""
+
+
 class StorageError(DamaError):
     """Bytes could not be read or written."""
 
@@ -117,7 +122,7 @@ class CorruptArtifact(StorageError):
     """An artifact's bytes are not those its commit names."""
 
 
-class RestartMe(Exception):  # noqa: N818 - not an error: the work is saved and wants another start
+class RestartMe(Exception):
     """Training saved its state and stopped on purpose; the same command goes on from there."""
 
     exit_code = 75

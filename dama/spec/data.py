@@ -22,7 +22,7 @@ class _Dataset(Part):
 
 
 class RlaifV(_Dataset):
-    """Parquet with the columns of the RLAIF-V dataset: image (struct of bytes, path), question, chosen, rejected."""
+    """Parquet as the RLAIF-V dataset has it: image (struct of bytes, path), question, chosen, rejected."""
 
     kind: Literal["rlaif-v"] = "rlaif-v"
     uri: SourceUri
@@ -42,7 +42,7 @@ class Jsonl(_Dataset):
 
 
 class Conversations(_Dataset):
-    """TRL's conversational columns: images, prompt, chosen, rejected, each a list of messages (parquet or JSONL)."""
+    """TRL's conversational columns (parquet or JSONL): images; prompt, chosen, rejected as messages."""
 
     kind: Literal["conversations"] = "conversations"
     uri: SourceUri

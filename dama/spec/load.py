@@ -54,10 +54,12 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable):
                 if key in seen:
-                    raise yaml.YAMLError(f"key '{key}' is written twice (line {key_node.start_mark.line + 1})")
+                    raise yaml.YAMLError(
+                        f"key '{key}' is written twice (line {key_node.start_mark.line + 1})"
+                    )
                 seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -67,7 +69,9 @@ def _override(item: str, source: str) -> dict[str, Any]:
     path, equals, text = item.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise SpecError([Problem(f"--set {item}", "not KEY.KEY=VALUE", do="write --set train.seed=1")], source)
+        raise SpecError(
+            [Problem(f"--set {item}", "not KEY.KEY=VALUE", do="write --set train.seed=1")], source
+        )
     try:
         value: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -141,7 +145,9 @@ def _rules_beside(raw: dict[str, Any], error: ValidationError, wrong: set[str]) 
                 return [
                     rule.problem
                     for rule in rules.broken
-                    if not any(path == bad or path.startswith(bad + ".") for path in rule.looked_at for bad in wrong)
+                    if not any(
+                        path == bad or path.startswith(bad + ".") for path in rule.looked_at for bad in wrong
+                    )
                 ]
     return []
 
@@ -181,7 +187,9 @@ def _problems(error: ValidationError) -> list[Problem]:
         path = ".".join(str(step) for step in _keys_of(detail)) or "(file)"
         found, kind, message = detail["input"], detail["type"], detail["msg"]
         if kind == "extra_forbidden":
-            problems.append(Problem(path, "no such key", do="remove it or mend its spelling (see `dama schema`)"))
+            problems.append(
+                Problem(path, "no such key", do="remove it or mend its spelling (see `dama schema`)")
+            )
         elif kind == "missing":
             problems.append(Problem(path, "missing", wanted="a value", do="add it (see `dama schema`)"))
         elif kind == "union_tag_not_found":

@@ -20,7 +20,7 @@ class _ModelAware(_Method):
     gamma: Fraction = 0.9
     """γ: weight of the past in the running mean R̄ (Eq 14)."""
     filter: Literal["none", "bottom", "top", "both", "random"] = "both"
-    """Which are dropped: the farthest from R̄ on both sides (Eq 10), the lowest, the highest, none, or a random control."""
+    """Which are dropped: the farthest from R̄ (both, Eq 10), the lowest, highest, none, or any (random)."""
     reading: Literal["paper", "release"] = "paper"
     """Equations as printed, or as the authors' released script computes them."""
 

@@ -1,28 +1,35 @@
 """What a stage is, which artifact it makes, and how one is run: read, call, commit.
 
-A stage is data: its name, its version (raised when its output changes meaning), the stages it reads, the parts of
-the spec it depends on, and a function that fills a folder. Everything else (naming, skipping what is already
-committed, fetching and verifying inputs, committing last, recording time) is done here, once, for all stages.
+A stage is data: its name, its version (raised when its output changes meaning), the stages it reads, the
+parts of the spec it depends on, and a function that fills a folder. Everything else (naming, skipping what is
+already committed, fetching and verifying inputs, committing last, recording time) is done here, for all stages.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dama.errors import MissingInput, ObjectMissing
+from dama.errors import DamaError, MissingInput, ObjectMissing, StoreFull
 from dama.spec.run import RunSpec
+from dama.stages.inputs import fetch_once, inputs_folder
 from dama.storage.base import Store
-from dama.storage.commit import Commit, fetch_artifact, read_commit, write_artifact
+from dama.storage.commit import Commit, read_commit, write_artifact
 from dama.storage.layout import artifact_digest, artifact_prefix, run_prefix
 from dama.storage.uri import open_store
+
+MADE = "made.json"
+"""Beside an artifact and no part of it: what the making took (seconds, memory); equal work, equal bytes."""
+_NO_SPACE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class StageContext:
     plan: Mapping[str, Planned] = field(default_factory=dict)
     """The whole run's plan, for stages that look at the run itself (report)."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """What depends on clock and host (seconds of a part, preferences/s, peak memory): kept beside the artifact."""
+    """What depends on clock and host (seconds of a part, preferences/s, memory): kept beside the artifact."""
 
 
 def plan(spec: RunSpec, stages: tuple[Stage, ...]) -> dict[str, Planned]:
@@ -102,41 +109,82 @@ class Outcome:
 def run_stage(spec: RunSpec, planned: Planned, whole: Mapping[str, Planned]) -> Outcome:
     """Make the artifact of one stage unless it is committed, and record the run's share of it."""
     store = open_store(spec.storage)
+    started = time.monotonic()
     commit = read_commit(store, planned.prefix)
-    if commit is not None:
-        return Outcome(commit, reused=True, seconds=0.0)
-    with scratch_folder(spec) as scratch:
+    reused = commit is not None
+    if commit is None:
+        commit = _make(spec, store, planned, whole)
+    outcome = Outcome(commit, reused, 0.0 if reused else time.monotonic() - started)
+    if _first_rank():
+        record_outcome(store, spec.name, planned, outcome)
+    return outcome
+
+
+def _make(spec: RunSpec, store: Store, planned: Planned, whole: Mapping[str, Planned]) -> Commit:
+    """Read, call, commit. Only the first rank commits; the others get an empty commit back."""
+    with scratch_folder(spec) as scratch, inputs_folder(scratch / "inputs", spec.storage.scratch) as shared:
         inputs, metas = {}, {}
         for name in planned.inputs:
             found = read_commit(store, whole[name].prefix)
             if found is None:
                 raise MissingInput(planned.stage.name, name, f"{store.uri}/{whole[name].prefix}")
-            inputs[name] = fetch_artifact(store, whole[name].prefix, found, scratch / "inputs")
+            inputs[name] = fetch_once(store, whole[name].prefix, found, shared)
             metas[name] = found.meta
         out = scratch / "out"
         out.mkdir()
         context = StageContext(spec, store, planned, inputs, metas, out, scratch, whole)
         started = time.monotonic()
-        meta = planned.stage.run(context)
+        with _full_disk_told(scratch):
+            meta = planned.stage.run(context)
         seconds = time.monotonic() - started
-        if int(os.environ.get("RANK", "0")) == 0:
-            _record(store, planned, {**context.notes, "seconds": round(seconds, 3)})
-            commit = write_artifact(store, planned.prefix, out, meta)
-        else:
-            commit = Commit({}, {})
-    return Outcome(commit, reused=False, seconds=seconds)
+        if not _first_rank():
+            return Commit({}, {})
+        made = {"stage": planned.stage.name, "run": spec.name, **context.notes, "seconds": round(seconds, 3)}
+        store.put_bytes(f"{planned.prefix}/{MADE}", _json(made))
+        return write_artifact(store, planned.prefix, out, meta)
 
 
-def _record(store: Store, planned: Planned, notes: Mapping[str, Any]) -> None:
-    """Keep what the making took beside the artifact; it is no part, so equal work stays equal bytes."""
-    made = {"stage": planned.stage.name, **notes}
-    store.put_bytes(f"{planned.prefix}/made.json", (json.dumps(made, sort_keys=True) + "\n").encode())
+def _first_rank() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+@contextmanager
+def _full_disk_told(scratch: Path) -> Iterator[None]:
+    """Say so when it was a full disk that ended a stage; libraries have their own words for it."""
+    try:
+        yield
+    except DamaError:
+        raise
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or shutil.disk_usage(scratch).free < _NO_SPACE:
+            raise StoreFull(
+                f"no space left in {scratch.parent}",
+                do="free space there or move storage.scratch, then run the same command again",
+            ) from error
+        raise
+
+
+def record_outcome(store: Store, run: str, planned: Planned, outcome: Outcome) -> None:
+    """Record in the run's own folder which artifact its stage stands for, made or reused, and the seconds."""
+    record = {
+        "stage": planned.stage.name,
+        "artifact": planned.prefix,
+        "digest": outcome.commit.digest(),
+        "reused": outcome.reused,
+        "seconds": round(outcome.seconds, 3),
+    }
+    store.put_bytes(run_record(run, planned.stage.name), _json(record))
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, sort_keys=True) + "\n").encode()
 
 
 def read_made(store: Store, planned: Planned) -> dict[str, Any]:
     """Return what was recorded when the artifact was made; empty when nothing was."""
     try:
-        return dict(json.loads(store.get_bytes(f"{planned.prefix}/made.json")))
+        return dict(json.loads(store.get_bytes(f"{planned.prefix}/{MADE}")))
     except (ObjectMissing, ValueError):
         return {}
 
@@ -146,7 +194,7 @@ def with_world(spec: RunSpec, *names: str, used: bool) -> tuple[str, ...]:
     return ("world", *names) if used and spec.world is not None else names
 
 
-class scratch_folder:  # noqa: N801 - used as a `with` block, like tempfile's
+class scratch_folder:
     """A folder for one process, removed at the end; under `storage.scratch` where that is given."""
 
     def __init__(self, spec: RunSpec) -> None:

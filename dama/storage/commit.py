@@ -45,7 +45,9 @@ class Commit:
 
     def to_bytes(self) -> bytes:
         """Write the commit as JSON; same commit, same bytes."""
-        parts = {name: {"sha256": part.sha256, "size": part.size} for name, part in sorted(self.parts.items())}
+        parts = {
+            name: {"sha256": part.sha256, "size": part.size} for name, part in sorted(self.parts.items())
+        }
         return (json.dumps({"parts": parts, "meta": self.meta}, sort_keys=True, indent=1) + "\n").encode()
 
     @classmethod
@@ -126,7 +128,8 @@ def verify(path: Path, part: Part, place: str) -> None:
     else:
         return
     raise CorruptArtifact(
-        f"{place} {found}", wanted=f"{part.size} bytes, sha256 {part.sha256[:12]}…",
+        f"{place} {found}",
+        wanted=f"{part.size} bytes, sha256 {part.sha256[:12]}…",
         do="delete the artifact's folder and run its stage again",
     )
 

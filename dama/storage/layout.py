@@ -1,10 +1,10 @@
 """Where things lie below a store's root, and how artifacts get their names.
 
-    artifacts/<stage>/<digest>/...   what a stage made, named by what made it
-    artifacts/<stage>/<digest>/commit.json
-    runs/<run>/run.yaml              the frozen run file
-    runs/<run>/stages/<stage>.json   when the stage ran, how long, or that it was reused
-    runs/<run>/summary.json          what came out
+artifacts/<stage>/<digest>/...   what a stage made, named by what made it
+artifacts/<stage>/<digest>/commit.json
+runs/<run>/run.yaml              the frozen run file
+runs/<run>/stages/<stage>.json   when the stage ran, how long, or that it was reused
+runs/<run>/summary.json          what came out
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def artifact_digest(stage: str, version: int, reads: Any, inputs: dict[str, str]) -> str:  # noqa: ANN401 - JSON
-    """Return the name of what `stage` makes: sha256 over its version, the spec it reads and its inputs' names."""
+    """Return the name of what `stage` makes: sha256 over version, the spec it reads and its inputs' names."""
     text = json.dumps(
         {"stage": stage, "version": version, "spec": reads, "inputs": inputs}, sort_keys=True, allow_nan=False
     )

@@ -110,7 +110,9 @@ def _told(path: Path) -> Iterator[None]:
         raise AccessRefused(f"{path}: permission denied", do="check the folder's owner and mode") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreFull(f"no space left writing {path}", do="free space, then run the same command again") from error
+            raise StoreFull(
+                f"no space left writing {path}", do="free space, then run the same command again"
+            ) from error
         raise StorageError(f"{path}: {error.strerror or error}") from error
 
 

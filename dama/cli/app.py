@@ -1,0 +1,128 @@
+"""`dama`: its verbs, and the one place where errors become a line for a person and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dama import __version__
+from dama.cli.demo import demo
+from dama.cli.report import report
+from dama.cli.run import run
+from dama.cli.schema import schema
+from dama.cli.stage import stage
+from dama.cli.validate import validate
+from dama.errors import DamaError, RestartMe
+
+_HELP = """Align multimodal LLMs by preference optimisation, from one run file to a model and a report.
+
+Try [bold]dama demo[/] first: it makes a miniature world and aligns a tiny LLaVA there; no GPU, no download.
+
+A run file can be as short as two lines; everything left out has a documented default:
+
+  [cyan]model: llava-7b[/]
+  [cyan]method: dama[/]
+"""
+
+_EPILOG = """Example: [cyan]dama validate run.yaml && dama run run.yaml --set train.seed=1[/]
+
+Exit codes: 0 done, 1 a stage failed, 2 wrong run file or command line, 75 saved and wants another start."""
+
+app = typer.Typer(
+    name="dama",
+    help=_HELP,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives it no public name of its own
+_RUNS, _FILES, _START = "Run", "Run file", "Start here"
+app.command(rich_help_panel=_START)(demo)
+app.command(rich_help_panel=_RUNS)(run)
+app.command(rich_help_panel=_RUNS)(stage)
+app.command(rich_help_panel=_RUNS)(report)
+app.command(rich_help_panel=_FILES)(validate)
+app.command(rich_help_panel=_FILES)(schema)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"dama {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of every verb; `main` itself looks for --debug, since it must know before a verb is chosen."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit; every error a person can meet ends here, in one line on stderr."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    code, lines, error = _outcome([item for item in arguments if item != "--debug"], debug)
+    if code and code != RestartMe.exit_code and not _speaks(code):
+        lines, error = [], None
+    elif code == RestartMe.exit_code:
+        _speaks(code)
+    if debug and error is not None:
+        traceback.print_exception(error)
+    for line in lines:
+        sys.stderr.write(f"dama: {line}\n")
+    sys.exit(code)
+
+
+def _outcome(arguments: list[str], debug: bool) -> tuple[int, list[str], BaseException | None]:
+    """Return the exit code, the lines for a person and the exception behind them."""
+    try:
+        code = app(arguments, standalone_mode=False, obj={"debug": debug})
+    except DamaError as error:
+        return error.exit_code, [f"error: {line}" for line in str(error).splitlines()], error
+    except RestartMe as error:
+        return error.exit_code, [str(error) or "saved and stopped; the same command goes on"], None
+    except _UsageError as error:
+        return 2, _usage(error), None
+    except KeyboardInterrupt as error:
+        return 130, ["stopped"], error
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the exit does not flush into it again
+        return 141, [], None
+    except Exception as error:  # a fault of ours: still one line
+        text = " ".join(str(error).split())
+        return 1, [f"error: {type(error).__name__}: {text}; run again with --debug to see where"], error
+    return code if isinstance(code, int) else 0, [], None
+
+
+def _usage(error: Exception) -> list[str]:
+    """Return the line for a wrong command line; without any verb, the help is the answer."""
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(f"{text}\n")
+        return []
+    verb = getattr(context, "info_name", None)
+    path = "dama" if verb in (None, "dama") or getattr(context, "parent", None) is None else f"dama {verb}"
+    return [f"error: {' '.join(text.split())}; see `{path} --help`"]
+
+
+def _speaks(code: int) -> bool:
+    """Say whether this process is the one to speak: of the ranks that fail together, the first."""
+    if "LOCAL_RANK" not in os.environ:
+        return True
+    from dama.stages.torchrun import note_failure
+
+    return note_failure(code)

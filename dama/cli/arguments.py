@@ -1,0 +1,52 @@
+"""Arguments that several verbs take, and the console they print to."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dama.stages.base import Stage
+
+RunFile = Annotated[Path, typer.Argument(metavar="RUNFILE", help="The run file (YAML).", show_default=False)]
+Overrides = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="A.B=C",
+        help="Set one key of the run file, typed as YAML: --set train.seed=1. Can be repeated.",
+        show_default=False,
+    ),
+]
+
+
+def typed(runfile: Path, overrides: Sequence[str]) -> str:
+    """Return the run file and overrides as a person would type them again."""
+    return " ".join([shlex.quote(str(runfile)), *(f"--set {shlex.quote(item)}" for item in overrides)])
+
+
+def program(debug: bool) -> tuple[str, ...]:
+    """Return what python is given to start a stage's process."""
+    return ("-m", "dama", "--debug") if debug else ("-m", "dama")
+
+
+def console() -> Console:
+    """Return the console of results; it never breaks a path over two lines by force."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+
+def all_stages() -> tuple[Stage, ...]:
+    """Return every stage a run can have, the miniature world's first."""
+    from dama.demo.stage import STAGE
+    from dama.stages.registry import STAGES
+
+    return (STAGE, *STAGES)

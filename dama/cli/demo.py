@@ -1,0 +1,19 @@
+"""`dama demo`: the miniature world, from nothing to a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where everything it makes is kept.")] = Path("demo-run"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the world and of training.")] = 0,
+    methods: Annotated[str, typer.Option(help="Methods to run, separated by commas.")] = "dpo,dama",
+) -> None:
+    """Align a tiny LLaVA in a miniature world: no GPU, no download, minutes on two cores."""
+    from dama.demo.run import run_demo
+
+    run_demo(folder, seed, tuple(word.strip() for word in methods.split(",") if word.strip()))

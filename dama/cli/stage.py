@@ -1,0 +1,39 @@
+"""`dama stage`: one stage of a run file, as a pod or a person runs it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dama.cli.arguments import Overrides, RunFile, all_stages, console, program, typed
+
+
+def stage(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The stage's name.", show_default=False)],
+    runfile: RunFile,
+    overrides: Overrides = [],  # noqa: B006 - typer's way
+    frozen: Annotated[
+        bool,
+        typer.Option("--frozen", help="RUNFILE was frozen a moment ago: do not check its digests again."),
+    ] = False,
+) -> None:
+    """Run stage NAME of RUNFILE, unless its artifact is already there.
+
+    Stages in order: world (miniature world only), data, facts, scores, alpha, baseline, reference, train,
+    evaluate, report. A stage whose input is missing says which stage makes it.
+    """
+    from dama.spec.load import load
+    from dama.stages.freeze import freeze
+    from dama.stages.launch import live_as_child
+    from dama.stages.pipeline import run_one
+
+    live_as_child()
+    spec = load(runfile, overrides)
+    spec = spec if frozen else freeze(spec)
+    outcome = run_one(
+        spec, name, all_stages(), program=program(context.obj["debug"]), typed=typed(runfile, overrides)
+    )
+    if outcome.reused:
+        console().print(f"{name}: already there, reused")

@@ -1,0 +1,129 @@
+"""A run file with all that could move nailed down: hub revisions as commits, folders by their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from dama.errors import DamaError, DataError, ModelError, Problem, SpecError
+from dama.spec.data import MiniatureData
+from dama.spec.hardness import OpenClipScorer
+from dama.spec.model import HubModel, LocalModel
+from dama.spec.paths import is_path
+from dama.spec.run import RunSpec
+from dama.storage.commit import sha256_of
+
+_COMMIT = re.compile(r"^[0-9a-f]{40}$")
+_HUB = "hf://"
+_WAIT_SECONDS = 20.0
+
+
+def freeze(spec: RunSpec) -> RunSpec:
+    """Return `spec` naming exact bytes; a frozen run file freezes to itself.
+
+    Raises ModelError or DataError when the hub cannot say which commit is meant or a folder is missing, and
+    SpecError when a digest that the run file already holds is not that of what lies there now.
+    """
+    changes: dict[str, Any] = {}
+    model = spec.model
+    if isinstance(model, HubModel) and not _COMMIT.match(model.revision):
+        commit = hub_commit("model", model.id, model.revision)
+        changes["model"] = model.model_copy(update={"revision": commit})
+    elif isinstance(model, LocalModel):
+        folder = Path(model.path.removeprefix("file://"))
+        if not folder.is_dir():
+            raise ModelError(f"model.path: {folder} is no folder", do="mend model.path")
+        digest = _same("model.digest", model.digest, folder_digest(folder), str(folder))
+        changes["model"] = model.model_copy(update={"digest": digest})
+    if data := _frozen_data(spec):
+        changes["data"] = data
+    scorer = spec.hardness.scorer if spec.hardness else None
+    if spec.hardness and isinstance(scorer, OpenClipScorer) and is_path(scorer.weights):
+        folder = Path(scorer.weights.removeprefix("file://"))
+        if not folder.exists():
+            raise ModelError(
+                f"hardness.scorer.weights: {folder} is not there", do="mend hardness.scorer.weights"
+            )
+        digest = folder_digest(folder) if folder.is_dir() else sha256_of(folder)
+        digest = _same("hardness.scorer.digest", scorer.digest, digest, str(folder))
+        frozen = scorer.model_copy(update={"digest": digest})
+        changes["hardness"] = spec.hardness.model_copy(update={"scorer": frozen})
+    return RunSpec.model_validate(spec.model_copy(update=changes).model_dump())
+
+
+def _frozen_data(spec: RunSpec) -> Any:  # noqa: ANN401 - one of the data kinds, or None
+    data = spec.data
+    if isinstance(data, MiniatureData):
+        return None
+    if data.uri.startswith(_HUB):
+        name, _, revision = data.uri.removeprefix(_HUB).partition("@")
+        if _COMMIT.match(revision):
+            return None
+        return data.model_copy(
+            update={"uri": f"{_HUB}{name}@{hub_commit('dataset', name, revision or 'main')}"}
+        )
+    from dama.data.fingerprint import fingerprint
+
+    digest = _same("data.digest", data.digest, fingerprint(data, spec.storage), data.uri)
+    return data.model_copy(update={"digest": digest})
+
+
+def _same(path: str, written: str | None, found: str, place: str) -> str:
+    if written is not None and written != found:
+        raise SpecError(
+            [
+                Problem(
+                    path,
+                    f"{written[:12]}…, but {place} has {found[:12]}…: it changed since the run was frozen",
+                    do=f"put the old files back, or remove {path} to use the new ones",
+                )
+            ]
+        )
+    return found
+
+
+def folder_digest(folder: Path) -> str:
+    """Return one sha256 over names and bytes of a folder's files; hidden ones (tools' notes) do not count."""
+    digest = hashlib.sha256()
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    for name in names:
+        if not any(step.startswith(".") for step in name.split("/")):
+            digest.update(f"{name}\0{sha256_of(folder / name)}\n".encode())
+    return digest.hexdigest()
+
+
+def hub_commit(kind: str, name: str, revision: str) -> str:
+    """Return the commit that `revision` of a hub model or dataset (`kind`) stands for now."""
+    wrong: type[DamaError] = ModelError if kind == "model" else DataError
+    try:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    except ImportError as error:
+        raise wrong(
+            f"{name}@{revision}: the package huggingface_hub is not installed",
+            do="install dama[laptop], or write the 40-digit commit as the revision",
+        ) from error
+    api = HfApi()
+    ask = api.model_info if kind == "model" else api.dataset_info
+    try:
+        commit = ask(name, revision=revision, timeout=_WAIT_SECONDS).sha
+    except GatedRepoError as error:
+        raise wrong(
+            f"{kind} {name} is gated", do="accept its terms on the hub and log in (`hf auth login`)"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise wrong(f"{kind} {name} has no revision '{revision}'", do="mend the revision") from error
+    except RepositoryNotFoundError as error:
+        raise wrong(f"no {kind} {name} on the hub that you may read", do="mend the id, or log in") from error
+    except Exception as error:  # every HTTP library that the hub's client may use has its own tree
+        raise wrong(
+            f"the hub does not say which commit {kind} {name}@{revision} is ({type(error).__name__})",
+            do="check the network, or write the 40-digit commit as the revision, which needs none",
+        ) from error
+    if not commit or not _COMMIT.match(commit):
+        raise wrong(
+            f"the hub names no commit for {kind} {name}@{revision}", do="write the commit as the revision"
+        )
+    return str(commit)

@@ -1,0 +1,106 @@
+"""A stage as a process of its own: the command line, its environment, and signals passed on to it.
+
+A child never outlives its parent: SIGINT and SIGTERM are passed on and its end is awaited, a second one kills
+it, and should the parent be killed outright the child gets SIGTERM from the kernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from dama.spec.run import RunSpec
+from dama.stages.base import Stage
+
+PROGRAM = ("-m", "dama")
+"""What python is given to understand `stage NAME RUNFILE`."""
+PARENT = "DAMA_PARENT_PID"
+"""Set for a child: the process it must not outlive."""
+_PR_SET_PDEATHSIG = 1
+
+
+def command(stage: Stage, spec: RunSpec, runfile: Path, program: Sequence[str] = PROGRAM) -> list[str]:
+    """Return the command that runs one stage of a frozen run file, by torchrun when it has several ranks."""
+    ranks = stage.ranks(spec)
+    start = ["-m", "dama.stages.torchrun", str(ranks)] if ranks > 1 else []
+    return [sys.executable, *start, *program, "stage", stage.name, str(runfile), "--frozen"]
+
+
+def environment(stage: Stage, spec: RunSpec) -> dict[str, str]:
+    """Return the child's environment: ours, with the CPU's threads shared out between ranks."""
+    environ = {**os.environ, PARENT: str(os.getpid())}
+    ranks = stage.ranks(spec)
+    if ranks > 1:
+        share = spec.train.threads or max(1, (os.cpu_count() or 1) // ranks)
+        environ["OMP_NUM_THREADS"] = str(share)
+    return environ
+
+
+def call(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a child to its end and return its exit code, negative for a signal as subprocess has it.
+
+    Raises KeyboardInterrupt or SystemExit(143), after the child has ended, when we got SIGINT or SIGTERM.
+    """
+    child = subprocess.Popen(list(argv), env=dict(environ), process_group=0)  # noqa: S603 - our own command
+    with child, _passing_on(child) as got:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # what the child may have left behind; its id is still ours
+        code = child.wait()
+    if signal.SIGINT in got:
+        raise KeyboardInterrupt
+    if signal.SIGTERM in got:
+        raise SystemExit(128 + signal.SIGTERM)
+    return code
+
+
+@contextmanager
+def _passing_on(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Pass SIGINT and SIGTERM on to `child`, the second as SIGKILL; give the list of those that came."""
+    got: list[int] = []
+
+    def handler(number: int, _: FrameType | None) -> None:
+        got.append(number)
+        with suppress(ProcessLookupError):
+            if len(got) == 1:
+                child.send_signal(number)
+            else:
+                os.killpg(child.pid, signal.SIGKILL)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield got  # only the main thread hears signals
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield got
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def under_torchrun() -> bool:
+    """Say whether this process is a rank that torchrun started."""
+    return "LOCAL_RANK" in os.environ
+
+
+def live_as_child() -> None:
+    """In a child's process: end tidily on SIGTERM, and get one when the parent dies."""
+    signal.signal(signal.SIGTERM, _leave)
+    parent = os.environ.get(PARENT)
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):  # it died before we asked
+        raise SystemExit(128 + signal.SIGTERM)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,167 @@
+"""A whole run on this machine: freeze the run file, say what will be done, then one process a stage."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from dama.errors import ObjectMissing, RestartMe, StageFailed
+from dama.spec.load import dump
+from dama.spec.run import RunSpec
+from dama.stages.base import Outcome, Planned, Stage, plan, record_outcome, run_stage
+from dama.stages.freeze import freeze
+from dama.stages.launch import PROGRAM, call, command, environment, under_torchrun
+from dama.stages.publish import publish
+from dama.storage.base import Store
+from dama.storage.commit import read_commit
+from dama.storage.layout import run_prefix
+from dama.storage.uri import open_store
+
+RESTARTS = 5
+"""How often a stage may save, stop and ask for another start within one run."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of one stage of a run."""
+
+    planned: Planned
+    reused: bool
+    seconds: float
+
+
+def run_all(
+    spec: RunSpec,
+    stages: tuple[Stage, ...],
+    console: Console,
+    *,
+    program: Sequence[str] = PROGRAM,
+    typed: str = "RUNFILE",
+) -> tuple[Ran, ...]:
+    """Run every stage of `spec` that is not committed yet, each in a process of its own; publish the report.
+
+    `program` is what python gets to understand `stage NAME RUNFILE`; `typed` is the run file as the person
+    named it, for the line that says how to repeat. Raises StageFailed, and what `freeze` raises.
+    """
+    spec = freeze(spec)
+    store, whole = open_store(spec.storage), plan(spec, stages)
+    commits = {name: read_commit(store, planned.prefix) for name, planned in whole.items()}
+    _say_plan(console, spec, store, whole, {name for name, commit in commits.items() if commit})
+    _write_runfile(store, spec)
+    ran = []
+    with tempfile.TemporaryDirectory(prefix="dama-run-") as folder:
+        runfile = Path(folder) / "run.yaml"
+        runfile.write_text(dump(spec), encoding="utf-8")
+        for name, planned in whole.items():
+            commit = commits[name]
+            if commit is not None:
+                record_outcome(store, spec.name, planned, Outcome(commit, reused=True, seconds=0.0))
+                ran.append(Ran(planned, reused=True, seconds=0.0))
+                continue
+            console.print(f"[bold]{name}[/]: {escape(planned.stage.title)}")
+            started = time.monotonic()
+            run_process(spec, planned.stage, runfile, program=program, typed=typed)
+            seconds = time.monotonic() - started
+            console.print(f"  [green]done[/] in {seconds:.1f} s")
+            ran.append(Ran(planned, reused=False, seconds=seconds))
+    publish(store, spec, whole)
+    return tuple(ran)
+
+
+def run_one(
+    spec: RunSpec,
+    name: str,
+    stages: tuple[Stage, ...],
+    *,
+    program: Sequence[str] = PROGRAM,
+    typed: str = "RUNFILE",
+) -> Outcome:
+    """Run one stage of a frozen run: here, or by torchrun when it has several ranks."""
+    whole = plan(spec, stages)
+    planned = find(whole, name, stages)
+    if planned.stage.ranks(spec) > 1 and not under_torchrun():
+        store = open_store(spec.storage)
+        commit = read_commit(store, planned.prefix)
+        if commit is not None:
+            record_outcome(store, spec.name, planned, Outcome(commit, reused=True, seconds=0.0))
+            return Outcome(commit, reused=True, seconds=0.0)
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="dama-run-") as folder:
+            runfile = Path(folder) / "run.yaml"
+            runfile.write_text(dump(spec), encoding="utf-8")
+            run_process(spec, planned.stage, runfile, program=program, typed=typed)
+        commit = read_commit(store, planned.prefix)
+        if commit is None:
+            raise StageFailed(f"stage '{name}' ended well and left no commit in {store.uri}/{planned.prefix}")
+        return Outcome(commit, reused=False, seconds=time.monotonic() - started)
+    return run_stage(spec, planned, whole)
+
+
+def find(whole: Mapping[str, Planned], name: str, stages: tuple[Stage, ...]) -> Planned:
+    """Return the stage called `name`; StageFailed when there is none or this run leaves it out."""
+    if name in whole:
+        return whole[name]
+    if name in {stage.name for stage in stages}:
+        raise StageFailed(
+            f"this run has no stage '{name}'", wanted=", ".join(whole), do="see `dama validate RUNFILE`"
+        )
+    raise StageFailed(f"no stage is called '{name}'", wanted=", ".join(stage.name for stage in stages))
+
+
+def run_process(
+    spec: RunSpec, stage: Stage, runfile: Path, *, program: Sequence[str] = PROGRAM, typed: str = "RUNFILE"
+) -> None:
+    """Run one stage of the frozen `runfile` as a process, again when it asks; StageFailed when it fails."""
+    argv, environ = command(stage, spec, runfile, program), environment(stage, spec)
+    for _ in range(1 + RESTARTS):
+        code = call(argv, environ)
+        if code != RestartMe.exit_code:
+            break
+    if code == 0:
+        return
+    if code < 0:
+        ended = f"was ended by {signal.Signals(-code).name}"
+        if -code == signal.SIGKILL:
+            ended += " (is memory short?)"
+    elif code == RestartMe.exit_code:
+        ended = f"asked for another start {1 + RESTARTS} times"
+    else:
+        ended = f"failed with exit code {code}"
+    again = f"`dama stage {shlex.quote(stage.name)} {typed}`"
+    raise StageFailed(
+        f"stage '{stage.name}' {ended}",
+        do=f"see its line above; {again} repeats it, `dama run {typed}` goes on",
+    )
+
+
+def _say_plan(
+    console: Console, spec: RunSpec, store: Store, whole: Mapping[str, Planned], there: set[str]
+) -> None:
+    console.print(f"run [bold]{escape(spec.name)}[/] in {escape(store.uri)}", soft_wrap=True)
+    width = max((len(name) for name in whole), default=0)
+    for name, planned in whole.items():
+        state = "[dim]reused[/]" if name in there else "[yellow]to do[/] "
+        ranks = planned.stage.ranks(spec)
+        where = f" ({ranks} ranks)" if ranks > 1 else ""
+        console.print(f"  {state}  {name:<{width}}  {escape(planned.stage.title)}{where}", soft_wrap=True)
+
+
+def _write_runfile(store: Store, spec: RunSpec) -> None:
+    """Write the frozen run file into the run's folder; what another run file left there goes."""
+    key, text = f"{run_prefix(spec.name)}/run.yaml", dump(spec).encode()
+    try:
+        if store.get_bytes(key) == text:
+            return
+    except ObjectMissing:
+        pass
+    for old in list(store.keys(f"{run_prefix(spec.name)}/")):
+        store.delete(old)
+    store.put_bytes(key, text)

@@ -1,0 +1,70 @@
+"""`python -m dama.stages.torchrun RANKS ...`: torchrun here, with our exit codes and without its report.
+
+torchrun ends with 1 whatever its ranks ended with, and prints a page about it after the rank's own line. Here
+the exit code is that of the rank that failed first, which the rank itself notes down (`note_failure`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from dama.stages.launch import PARENT, live_as_child
+
+FAILURE = "DAMA_FAILURE_FILE"
+"""Set for ranks: the file that the first rank to fail makes, with its exit code in it."""
+
+
+def note_failure(code: int) -> bool:
+    """Note `code` as this launch's exit code; return whether this rank failed first, and so should speak."""
+    path = os.environ.get(FAILURE)
+    if path is None:
+        return True
+    try:
+        with Path(path).open("x") as file:
+            file.write(str(code))
+    except FileExistsError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `python ARGUMENTS[1:]` in ARGUMENTS[0] ranks; return the exit code of the one that failed first."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    live_as_child()
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    ranks, *rest = arguments
+    with tempfile.TemporaryDirectory(prefix="dama-ranks-") as folder:
+        failure = Path(folder) / "failure"
+        os.environ |= {FAILURE: str(failure), PARENT: str(os.getpid())}
+        try:
+            arguments = ["--standalone", "--nproc-per-node", ranks, "--log-dir", folder, *rest]
+            run(parse_args(arguments))  # type: ignore[no-untyped-call]
+        except ChildFailedError as error:
+            with suppress(OSError, ValueError):
+                return int(failure.read_text())
+            rank, first = error.get_first_failure()
+            if first.exitcode < 0:
+                name = signal.Signals(-first.exitcode).name
+                memory = "; is memory short?" if name == "SIGKILL" else ""
+                sys.stderr.write(f"dama: error: rank {rank} was ended by {name}{memory}\n")
+                return 128 - first.exitcode
+            return int(first.exitcode) or 1
+        except SignalException as error:
+            return 128 + int(error.sigval)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""From preferences to facts, scores and alpha_data."""

@@ -48,8 +48,8 @@ def _lines(title: str, total: int | None) -> Callable[[int], None]:
         now = time.monotonic()
         if now - last >= _PAUSE_SECONDS:
             last = now
-            print(
-                f"{title}: {done}{f' of {total}' if total is not None else ''}", file=sys.stderr, flush=True
-            )  # noqa: T201 - the log of a run without a terminal
+            shown = f"{title}: {done}" + (f" of {total}" if total is not None else "")
+            sys.stderr.write(shown + "\n")
+            sys.stderr.flush()
 
     return advance

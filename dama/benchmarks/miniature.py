@@ -1,0 +1,119 @@
+"""Hallucination on held-out scenes of the miniature world, measured as Object HalBench does, by the known truth.
+
+response    captions without any hallucinated mention
+mention     mentions that are true; a malformed sentence counts as hallucinated
+coverage    things of the scenes that are mentioned, so that silence does not win
+placement   captions in which every mention is true and in its own cell
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dama.benchmarks.base import answers_by_id, answers_digest
+from dama.benchmarks.judgement import judge
+from dama.benchmarks.mentions import Mention
+from dama.errors import DataError
+from dama.records import Answer, BenchmarkResult, Measure, Question
+
+COLUMNS = ("id", "image", "prompt", "truth", "companions")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One held-out scene: its picture (PNG), what is true of it, which companions of its anchors are absent."""
+
+    id: str
+    image: bytes
+    prompt: str
+    truth: tuple[Mention, ...]
+    companions: tuple[tuple[str, str], ...]
+
+
+class Miniature:
+    """The benchmark over the first `scenes` rows of a world's `benchmark.parquet`."""
+
+    name = "miniature"
+    version = "1"
+
+    def __init__(self, file: Path, scenes: int) -> None:
+        self._held_out = {scene.id: scene for scene in read_held_out(file, scenes)}
+        digest = hashlib.sha256()
+        for scene in self._held_out.values():
+            digest.update(hashlib.sha256(scene.image).digest())
+            digest.update(repr((scene.id, scene.prompt, scene.truth, scene.companions)).encode())
+        self.data_digest = digest.hexdigest()
+
+    def questions(self) -> Iterator[Question]:
+        """Yield every question, in the file's order."""
+        for scene in self._held_out.values():
+            yield Question(scene.id, scene.id, scene.prompt)
+
+    def image(self, question: Question) -> bytes:
+        """Return the scene's picture as PNG."""
+        return self._held_out[question.id].image
+
+    def score(self, answers: Sequence[Answer]) -> BenchmarkResult:
+        """Measure one caption per scene; DataError when captions and scenes do not match."""
+        texts = answers_by_id(self.name, list(self._held_out), answers)
+        judged = [(scene, judge(texts[scene.id], scene.truth)) for scene in self._held_out.values()]
+        captions = len(judged)
+        mentions = sum(judgement.mentions for _, judgement in judged)
+        false = sum(len(judgement.false) for _, judgement in judged)
+        things = sum(judgement.things for _, judgement in judged)
+        habit = sum(kind in scene.companions for scene, judgement in judged for kind in judgement.false)
+        measures = (
+            Measure("response", _share(sum(not j.false for _, j in judged), captions), n=captions),
+            Measure("mention", _share(mentions - false, mentions), n=mentions),
+            Measure("coverage", _share(sum(j.covered for _, j in judged), things), n=things),
+            Measure("placement", _share(sum(j.placed for _, j in judged), captions), n=captions),
+            Measure(
+                "mentions", round(mentions / captions, 4), unit="per caption", better="neither", n=captions
+            ),
+        )
+        details = {
+            "hallucinated": false,
+            "absent_companions": habit,
+            "malformed": sum(j.false.count(None) for _, j in judged),
+        }
+        return BenchmarkResult(
+            self.name, self.version, measures, answers_digest(texts), self.data_digest, details
+        )
+
+
+def read_held_out(file: Path, scenes: int) -> Iterator[HeldOut]:
+    """Yield the first `scenes` rows of a `benchmark.parquet`; DataError when it has fewer or other columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file) as parquet:
+            missing = [name for name in COLUMNS if name not in parquet.schema_arrow.names]
+            if missing:
+                raise DataError(f"{file} has no column {', '.join(missing)}", wanted=", ".join(COLUMNS))
+            table = parquet.read(columns=list(COLUMNS)).slice(0, scenes)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{file} cannot be read: {error}", do="run stage 'world' again") from error
+    if table.num_rows < scenes:
+        raise DataError(
+            f"{file} holds {table.num_rows} scenes",
+            wanted=str(scenes),
+            do="raise world.held_out or ask for fewer scenes",
+        )
+    for row in table.to_pylist():
+        yield HeldOut(
+            row["id"],
+            row["image"],
+            row["prompt"],
+            tuple(Mention(**thing) for thing in json.loads(row["truth"])),
+            tuple((colour, shape) for colour, shape in json.loads(row["companions"])),
+        )
+
+
+def _share(part: int, whole: int) -> float:
+    """Return percent; of nothing said, nothing is right."""
+    return round(100 * part / whole, 4) if whole else 0.0

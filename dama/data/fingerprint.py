@@ -1,8 +1,7 @@
 """What a dataset's content is called: a digest that moves when its bytes do, and not when its folder does.
 
 For the stage that freezes a run: `fingerprint(data: DataSpec, storage: StorageSpec) -> str` gives the value
-of `data.digest`; hub addresses are first given a commit by `dama.data.hub.resolve_revision(uri: str) -> str`;
-`folder_fingerprint(folder: Path) -> str` does the same for a folder of weights.
+of `data.digest`; hub addresses are first given a commit by `dama.data.hub.resolve_revision(uri: str) -> str`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from pathlib import Path
 from dama.data.row import RowFault
 from dama.data.source import Source, open_source
 from dama.data.validate import image_path
-from dama.errors import DataError
 from dama.spec.data import DataSpec, MiniatureData
 from dama.spec.storage import StorageSpec
 from dama.storage.commit import sha256_of
@@ -25,7 +23,7 @@ def fingerprint(data: DataSpec, storage: StorageSpec) -> str:
     """Return the sha256 (hex) over names and bytes of the source files, and of images named by their rows.
 
     Hub datasets are named by address (with its commit) and split; nothing is downloaded for that. Miniature
-    data has no files of its own (stage world names it): ValueError. DataError when a file is missing or broken.
+    data has no files of its own (stage world names it): ValueError. DataError for a missing or broken file.
     """
     if isinstance(data, MiniatureData):
         raise ValueError("miniature data is named by the world that makes it")
@@ -46,14 +44,6 @@ def source_fingerprint(source: Source) -> str:
             "images": _image_digests(source),
         }
     )
-
-
-def folder_fingerprint(folder: Path) -> str:
-    """Return the sha256 (hex) over relative names and bytes of every file below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not files:
-        raise DataError(f"{folder} holds no files", do="mend the path")
-    return _digest({"files": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}})
 
 
 def _image_digests(source: Source) -> dict[str, str]:

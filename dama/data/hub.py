@@ -30,7 +30,7 @@ def resolve_revision(uri: str) -> str:
 
 
 def hub_rows(uri: str, split: str, columns: Sequence[str], optional: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows of a hub dataset, images encoded; DataError when it is out of reach or lacks a column."""
+    """Yield the rows of a hub dataset, images encoded; DataError when out of reach or lacking a column."""
     from datasets import load_dataset
 
     name, revision = parse_hub(uri)

@@ -26,15 +26,17 @@ PREFERENCES = "preferences.parquet"
 IMAGES = "images.parquet"
 QUARANTINE = "quarantine.jsonl"
 PREFERENCE_SCHEMA = pa.schema(
-    [pa.field(name, pa.string()) for name in ("id", "image", "prompt", "chosen", "rejected", "source")]
+    {
+        "id": pa.string(),
+        "image": pa.string(),
+        "prompt": pa.string(),
+        "chosen": pa.string(),
+        "rejected": pa.string(),
+        "source": pa.string(),
+    }
 )
 IMAGE_SCHEMA = pa.schema(
-    [
-        pa.field("sha256", pa.string()),
-        pa.field("file", pa.string()),
-        pa.field("offset", pa.int64()),
-        pa.field("size", pa.int64()),
-    ]
+    {"sha256": pa.string(), "file": pa.string(), "offset": pa.int64(), "size": pa.int64()}
 )
 
 

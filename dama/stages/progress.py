@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+Item = TypeVar("Item")
 _PAUSE_SECONDS = 10.0
 
 
@@ -21,6 +23,13 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
             yield advance
     else:
         yield _lines(title, total)
+
+
+def counted(items: Iterable[Item], advance: Callable[[int], None]) -> Iterator[Item]:
+    """Yield `items`, telling `advance` of each."""
+    for item in items:
+        yield item
+        advance(1)
 
 
 @contextmanager

@@ -1,0 +1,85 @@
+"""Stage `scores`: every fact scored against its preference's image by CLIP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dama.errors import HardnessError
+from dama.spec.hardness import MiniatureScorer, OpenClipScorer
+from dama.spec.run import RunSpec
+from dama.stages.base import Stage, StageContext, with_world
+from dama.stages.progress import counted, progress
+
+
+def _key(spec: RunSpec) -> dict[str, Any] | None:
+    """Return what names the scores: the model and how it reads, not how many at a time."""
+    if spec.hardness is None:
+        return None
+    scorer = spec.hardness.scorer
+    key = scorer.model_dump(mode="json", exclude={"batch"})
+    if isinstance(scorer, OpenClipScorer) and scorer.digest is not None:
+        del key["weights"]  # a folder: its bytes name it, not its place
+    return key
+
+
+def _run(context: StageContext) -> dict[str, Any]:
+    import time
+
+    from dama.data.table import PreferenceTable
+    from dama.hardness.cache import write_scores
+    from dama.hardness.clip import ClipScorer
+    from dama.hardness.pairing import with_facts
+
+    if context.spec.hardness is None:
+        raise HardnessError("this run has no hardness", do="add a part `hardness` to the run file")
+    spec = context.spec.hardness.scorer
+    if isinstance(spec, MiniatureScorer):
+        model, weights = "local", str(context.inputs["world"] / "clip")
+    else:
+        model, weights = spec.model, spec.weights
+        _check_digest(spec)
+    scorer = ClipScorer(model, weights, batch=spec.batch, over_length=spec.over_length)
+    preferences = PreferenceTable(context.inputs["data"])
+    images = preferences.images()
+    started = time.monotonic()
+    with progress("preferences scored", len(preferences)) as advance:
+        pairs = with_facts(preferences, context.inputs["facts"])
+        written = write_scores(context.out, counted(scorer.score(pairs, images), advance))
+    if written != len(preferences):
+        raise HardnessError(f"{len(preferences)} preferences came in, scores of {written} went out")
+    context.notes["preferences_per_second"] = round(written / max(time.monotonic() - started, 1e-9), 2)
+    return {"preferences": written, "images": len(images)}
+
+
+def _check_digest(scorer: OpenClipScorer) -> None:
+    """Raise HardnessError when a local folder's weights are not those that the run was frozen with."""
+    from pathlib import Path
+
+    from dama.stages.freeze import folder_digest
+
+    if scorer.digest is None:
+        return
+    folder = Path(scorer.weights.removeprefix("file://"))
+    found = folder_digest(folder)
+    if found != scorer.digest:
+        raise HardnessError(
+            f"the CLIP weights in {folder} changed since the run was frozen (sha256 {found[:12]}…)",
+            wanted=f"{scorer.digest[:12]}…",
+            do="restore them, or start a new run with what is there now",
+        )
+
+
+STAGE = Stage(
+    name="scores",
+    version=1,
+    reads=lambda spec: with_world(
+        spec,
+        "data",
+        "facts",
+        used=spec.hardness is not None and isinstance(spec.hardness.scorer, MiniatureScorer),
+    ),
+    key=_key,
+    run=_run,
+    title="score facts against images",
+    wanted=lambda spec: spec.hardness is not None,
+)

@@ -1,0 +1,1 @@
+"""Scores and logs -> one page, pictures, tables and a summary."""

@@ -1,0 +1,71 @@
+"""What a run is, in a line each: its model, its data, its method, the software it ran on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePath
+
+from dama.spec.data import MiniatureData
+from dama.spec.method import D2po, Dama, Mdpo, WeightedSum
+from dama.spec.model import HubModel, LocalModel
+from dama.spec.run import RunSpec
+
+_PACKAGES = ("dama", "torch", "transformers", "deepspeed", "open_clip_torch", "pyarrow", "matplotlib")
+
+
+def described_model(spec: RunSpec) -> str:
+    """Return the model's name and revision."""
+    model = spec.model
+    if isinstance(model, HubModel):
+        revision = model.revision[:8] if len(model.revision) == 40 else model.revision
+        return f"{model.id} @ {revision}"
+    if isinstance(model, LocalModel):
+        return PurePath(model.path).name
+    return "tiny LLaVA of the miniature world"
+
+
+def described_data(spec: RunSpec) -> str:
+    """Return where the preferences come from."""
+    data = spec.data
+    if isinstance(data, MiniatureData):
+        return "preferences sampled from the tiny LLaVA"
+    place = data.uri if "://" in data.uri and not data.uri.startswith("file://") else PurePath(data.uri).name
+    return f"{place} ({data.kind})" + (f", first {data.limit} rows" if data.limit else "")
+
+
+def described_method(spec: RunSpec) -> str:
+    """Return the method's settings that a reader of the figures needs."""
+    method, parts = spec.method, [f"β = {spec.method.beta:g}"]
+    if isinstance(method, D2po):
+        parts.append("β_D = β·α_D")
+    if isinstance(method, Mdpo | Dama):
+        kept = "all" if method.filter == "none" else f"{method.keep} of {spec.train.batch}"
+        how = {
+            "both": "nearest R̄",
+            "bottom": "lowest dropped",
+            "top": "highest dropped",
+            "random": "at random",
+        }
+        parts.append(f"keeps {kept}" + (f" ({how[method.filter]})" if method.filter in how else ""))
+        parts.append(f"γ = {method.gamma:g}")
+    if isinstance(method, Dama):
+        combine = method.combine
+        rho = (
+            f"β·((1−ρ)·α_M + ρ·α_D), ρ = {combine.rho:g}" if isinstance(combine, WeightedSum) else "β·α_D·α_M"
+        )
+        parts.append(f"β_C = {rho}")
+    if isinstance(method, Mdpo | Dama):
+        parts.append(f"{method.reading} reading")
+    return " · ".join(parts)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides a run's numbers; packages that are absent are left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

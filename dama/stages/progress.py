@@ -13,12 +13,15 @@ _PAUSE_SECONDS = 10.0
 
 
 @contextmanager
-def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def progress(title: str, total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """Give a function to call with the number of items just done; `total` is None when nobody knows.
 
-    On a terminal a bar is drawn and removed at the end; in a log a line is written every ten seconds.
+    On a terminal a bar is drawn and removed at the end; in a log a line is written every ten seconds. With `shown`
+    false nothing is: of many ranks one speaks.
     """
-    if sys.stderr.isatty():
+    if not shown:
+        yield lambda count: None
+    elif sys.stderr.isatty():
         with _bar(title, total) as advance:
             yield advance
     else:

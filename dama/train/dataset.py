@@ -1,0 +1,85 @@
+"""What training reads of one preference: its tensors, its reference log-probabilities, its α_D."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch.utils.data import Dataset
+
+from dama.data.table import PreferenceTable
+from dama.errors import DataError
+from dama.model.encode import Encoded, Encoder
+from dama.records import ReferenceLogps
+
+
+_CACHE_BYTES = 256 * 2**20
+"""Tensors kept between epochs, a rank: all of a small dataset, the first few hundred images of a large one."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One preference of an optimizer batch."""
+
+    encoded: Encoded
+    reference: ReferenceLogps | None
+    """None while the reference log-probabilities are being computed."""
+    alpha_data: float
+    """α_D; 1 where the method does not read it."""
+
+
+class Preferences(Dataset[Item]):
+    """The preference table with what belongs to each row; every rank can read every row."""
+
+    def __init__(
+        self,
+        table: PreferenceTable,
+        encoder: Encoder,
+        *,
+        reference: Mapping[str, ReferenceLogps] | None = None,
+        alpha_data: Mapping[str, float] | None = None,
+    ) -> None:
+        self._table, self._images, self._encoder = table, table.images(), encoder
+        self._reference, self._alpha_data = reference, alpha_data
+        self._cache: dict[int, Encoded] = {}
+        self._room = _CACHE_BYTES
+        self._ids = table.ids()
+        ids = set(self._ids)
+        for what, known in (("reference log-probabilities", reference), ("alpha_data", alpha_data)):
+            if known is not None and (missing := sorted(ids - known.keys())):
+                raise DataError(
+                    f"{what} of {len(missing)} preferences are missing (first: {missing[0]})",
+                    wanted="an artifact made from this very dataset",
+                    do="run the stage that makes it again",
+                )
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, index: int) -> Item:
+        encoded = self._encoded(index)
+        return Item(
+            encoded,
+            self._reference[encoded.id] if self._reference is not None else None,
+            self._alpha_data[encoded.id] if self._alpha_data is not None else 1.0,
+        )
+
+    def id(self, index: int) -> str:
+        """Return the id of a preference without reading the rest of it."""
+        return self._ids[index]
+
+    def _encoded(self, index: int) -> Encoded:
+        if index in self._cache:
+            return self._cache[index]
+        preference = self._table[index]
+        encoded = self._encoder.encode(
+            preference.id,
+            preference.prompt,
+            {"chosen": preference.chosen, "rejected": preference.rejected},
+            self._images.open(preference.image),
+        )
+        size = encoded.pixels_ICHW.nbytes
+        if size <= self._room:
+            self._room -= size
+            self._cache[index] = encoded
+        return encoded

@@ -1,0 +1,40 @@
+"""DeepSpeed's configuration from the run file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dama.spec.train import TrainSpec
+
+
+def configuration(train: TrainSpec) -> dict[str, Any]:
+    """Return DeepSpeed's JSON for one rank's whole share of an optimizer batch.
+
+    The trainer cuts the share into micro-batches itself, so DeepSpeed is told of no accumulation. Its average over
+    ranks is undone by the trainer, whose loss is a mean over the kept of all ranks.
+    """
+    zero: dict[str, Any] = {"stage": train.zero.stage}
+    if train.zero.stage == 3:
+        zero["stage3_gather_16bit_weights_on_model_save"] = True
+    if train.zero.offload and train.zero.stage:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": True}
+    return {
+        "train_batch_size": train.batch,
+        "train_micro_batch_size_per_gpu": train.batch // train.ranks,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": train.max_grad_norm,
+        "zero_optimization": zero,
+        "bf16": {"enabled": train.dtype == "bfloat16"},
+        "optimizer": {
+            "type": "AdamW",
+            "params": {
+                "lr": train.learning_rate,
+                "betas": [0.9, 0.999],
+                "eps": 1e-8,
+                "weight_decay": train.weight_decay,
+                "torch_adam": True,  # torch's own AdamW: DeepSpeed's would be compiled at the first start
+            },
+        },
+        "steps_per_print": 2**31,
+        "zero_allow_untested_optimizer": True,
+    }

@@ -1,0 +1,37 @@
+"""Micro-batches of items through the model: rows, device, log-probabilities, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dama.loss.dpo import gap
+from dama.model.rows import shared_rows
+from dama.train.dataset import Item
+
+
+def micro_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Yield `items` in slices of at most `size`."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
+
+
+class Forward:
+    """Runs items through a model (or the engine around it) and returns log-probabilities on its device."""
+
+    def __init__(self, pad_id: int, device: torch.device) -> None:
+        self._pad_id, self._device = pad_id, device
+
+    def logps(self, model: Any, items: Sequence[Item]) -> Tensor:  # noqa: ANN401 - module or DeepSpeed engine
+        """Return logps_N2 (chosen, rejected) in nats, float32."""
+        rows = shared_rows([item.encoded for item in items], self._pad_id)
+        return model(rows.to(self._device))
+
+    def gaps(self, logps_N2: Tensor, items: Sequence[Item]) -> Tensor:
+        """Return g of each item against its reference log-probabilities."""
+        pairs = [(item.reference.chosen, item.reference.rejected) for item in items if item.reference is not None]
+        reference_N2 = torch.tensor(pairs, dtype=torch.float32, device=logps_N2.device)
+        return gap(logps_N2[:, 0], logps_N2[:, 1], reference_N2[:, 0], reference_N2[:, 1])

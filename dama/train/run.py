@@ -1,0 +1,140 @@
+"""A training from its settings to its end: engine, resume, steps, consolidated weights."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
+
+from dama.errors import TrainingError
+from dama.loss.dama import Method
+from dama.model.logps import AnswerLogps
+from dama.spec.method import D2po, Dama, MethodSpec, Mdpo, WeightedSum, uses_alpha_data
+from dama.spec.train import TrainSpec
+from dama.train import ranks
+from dama.train.batches import Batches
+from dama.train.checkpoint import Checkpoints
+from dama.train.dataset import Preferences
+from dama.train.deepspeed import configuration
+from dama.train.forward import Forward
+from dama.train.history import History
+from dama.train.trainer import PreferenceTrainer
+
+log = logging.getLogger(__name__)
+
+
+def method_of(spec: MethodSpec) -> Method:
+    """Return the loss's settings for the run file's method."""
+    if not isinstance(spec, Mdpo | Dama):
+        return Method(beta=spec.beta, data_aware=isinstance(spec, D2po), model_aware=False)
+    combine = spec.combine if isinstance(spec, Dama) else None
+    return Method(
+        beta=spec.beta,
+        data_aware=uses_alpha_data(spec),
+        model_aware=True,
+        keep=spec.keep,
+        gamma=spec.gamma,
+        filter=spec.filter,
+        reading=spec.reading,
+        rho=combine.rho if isinstance(combine, WeightedSum) else None,
+    )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves: its history, and on rank 0 all weights."""
+
+    history: History
+    state: Mapping[str, Tensor] | None
+    steps: int
+    resumed_from: int
+
+
+def train(
+    llava: Any,  # noqa: ANN401 - a transformers model
+    dataset: Preferences,
+    forward: Forward,
+    spec: TrainSpec,
+    method: Method,
+    checkpoints: Checkpoints,
+    scratch: Path,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> Trained:
+    """Train from the newest checkpoint, or from the start, to the last step.
+
+    Runs on every rank; `advance` is told of every step, and first of those that a resumed run finds done. Raises TrainingError when a gap or gradient is not finite.
+    """
+    torch.manual_seed(spec.seed)
+    if ranks.world() != spec.ranks:
+        raise TrainingError(
+            f"{ranks.world()} processes",
+            wanted=f"train.ranks = {spec.ranks}",
+            do="start it by `dama stage train`, or torchrun with that many processes",
+        )
+    model = AnswerLogps(llava, gradient_checkpointing=spec.gradient_checkpointing)
+    batches = Batches(len(dataset), spec.batch, spec.seed)
+    steps = batches.steps(spec.epochs, spec.max_steps)
+    found = checkpoints.newest(scratch / f"resume-{ranks.local_rank()}", ranks.world())
+    trainer = PreferenceTrainer(
+        model,
+        _arguments(spec, steps, scratch),
+        dataset=dataset,
+        batches=batches,
+        forward=forward,
+        method=method,
+        per_device_batch=spec.per_device_batch,
+        checkpoints=checkpoints,
+        scratch=scratch,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(_Advance(advance))
+    resumed_from = int(found[1]["step"]) if found else 0
+    if found:
+        advance(resumed_from)
+        log.warning("going on from the checkpoint of step %d of %d", resumed_from, steps)
+    trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+    state = trainer.accelerator.get_state_dict(trainer.deepspeed)
+    return Trained(trainer.history, state if ranks.rank() == 0 else None, steps, resumed_from)
+
+
+class _Advance(TrainerCallback):  # type: ignore[misc] - transformers is not typed for mypy
+    """Tells a progress bar of every step."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Trainer's signature
+        """One more step is done."""
+        self._advance(1)
+
+
+def _arguments(spec: TrainSpec, steps: int, scratch: Path) -> TrainingArguments:
+    """Return transformers' settings; what they share with DeepSpeed's configuration must agree, and does."""
+    return TrainingArguments(
+        output_dir=str(scratch),
+        max_steps=steps,
+        per_device_train_batch_size=spec.batch // spec.ranks,
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type=spec.schedule if spec.schedule != "constant" else "constant_with_warmup",
+        warmup_steps=math.ceil(spec.warmup * steps),
+        weight_decay=spec.weight_decay,
+        max_grad_norm=spec.max_grad_norm,
+        bf16=spec.dtype == "bfloat16",
+        use_cpu=spec.device == "cpu",
+        seed=spec.seed,
+        deepspeed=configuration(spec),
+        save_strategy="steps",
+        save_steps=spec.save_every_steps,
+        logging_strategy="no",
+        report_to=list(spec.report_to) if ranks.rank() == 0 else [],
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+    )

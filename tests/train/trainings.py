@@ -1,0 +1,116 @@
+"""Small trainings for tests: a folder with model, data, reference and alpha; and a way to run it at any layout."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WORKER = Path(__file__).parent / "worker.py"
+
+
+def small_training(folder: Path, count: int = 40) -> Path:
+    """Write a random LLaVA, `count` preferences with images, reference log-probabilities and α_D to `folder`."""
+    import numpy as np
+    from llavas import WORDS, random_llava
+    from PIL import Image
+
+    from dama.data.parquet import write_rows
+    from dama.data.table import IMAGE_SCHEMA, IMAGES, PREFERENCE_SCHEMA, PREFERENCES
+    from dama.records import ReferenceLogps
+    from dama.train.reference import write_reference
+
+    random = np.random.default_rng(0)
+    random_llava(folder / "llava")
+    data = folder / "data"
+    data.mkdir()
+    preferences, images, references, alphas, blob = [], [], [], {}, b""
+    for n in range(count):
+        buffer = io.BytesIO()
+        Image.fromarray(random.integers(0, 255, (28, 28, 3), dtype=np.uint8)).save(buffer, "PNG")
+        sha = hashlib.sha256(buffer.getvalue()).hexdigest()
+        images.append({"sha256": sha, "file": "images-00000.bin", "offset": len(blob), "size": buffer.tell()})
+        blob += buffer.getvalue()
+        chosen, rejected = (" ".join(random.choice(WORDS, size=random.integers(1, 12))) for _ in range(2))
+        preferences.append(
+            {"id": f"p{n}", "image": sha, "prompt": "describe", "chosen": chosen, "rejected": rejected, "source": ""}
+        )
+        references.append(ReferenceLogps(f"p{n}", *(float(x) for x in random.normal(-30, 4, 2))))
+        alphas[f"p{n}"] = float(random.uniform(0.6, 1.4))
+    (data / "images-00000.bin").write_bytes(blob)
+    write_rows(data / PREFERENCES, PREFERENCE_SCHEMA, iter(preferences))
+    write_rows(data / IMAGES, IMAGE_SCHEMA, iter(images))
+    (folder / "reference").mkdir()
+    write_reference(folder / "reference", references)
+    (folder / "alpha.json").write_text(json.dumps(alphas))
+    return folder
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training left."""
+
+    returncode: int
+    metrics: list[dict[str, Any]]
+    gaps: list[dict[str, Any]]
+    resumed_from: int
+    weights: Path
+    log: str
+
+
+def run_training(
+    folder: Path,
+    out: Path,
+    *,
+    ranks: int = 1,
+    per_device: int = 16,
+    accumulation: int = 1,
+    zero: int = 0,
+    steps: int = 3,
+    method: dict[str, Any] | None = None,
+    kill_after: int | None = None,
+    **train: Any,
+) -> Result:
+    """Train `steps` steps of `folder` at one layout and return what came out."""
+    out.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {
+        "folder": str(folder),
+        "out": str(out),
+        "method": method or {},
+        "train": {
+            "batch": ranks * per_device * accumulation,
+            "ranks": ranks,
+            "per_device_batch": per_device,
+            "accumulation": accumulation,
+            "device": "cpu",
+            "dtype": "float32",
+            "max_steps": steps,
+            "learning_rate": 1e-3,
+            "max_length": 64,
+            "gradient_checkpointing": False,
+            "zero": {"stage": zero},
+            "threads": 1,
+            **train,
+        },
+    }
+    if kill_after is not None:
+        settings["kill_after"] = kill_after
+    path = out / "settings.json"
+    path.write_text(json.dumps(settings))
+    command = [sys.executable, str(WORKER), str(path)]
+    if ranks > 1:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+        command = [sys.executable, *torchrun, str(WORKER), str(path)]
+    env = {**os.environ, "PYTHONPATH": str(WORKER.parent.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, start_new_session=True, timeout=300)
+    if not (out / "metrics.jsonl").exists():
+        return Result(done.returncode, [], [], 0, out / "weights.safetensors", done.stderr)
+    rows = [[json.loads(line) for line in (out / f"{n}.jsonl").read_text().splitlines()] for n in ("metrics", "gaps")]
+    resumed = json.loads((out / "resumed.json").read_text())
+    return Result(done.returncode, rows[0], rows[1], resumed, out / "weights.safetensors", done.stderr)

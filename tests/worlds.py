@@ -1,4 +1,4 @@
-"""A miniature world made in seconds: models that learned next to nothing, preferences that are still right."""
+"""A miniature world made in seconds: models that learned next to nothing, preferences that are right."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def small_world(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     make_world(spec, folder)
 
-    # Three steps teach nobody to speak, so the answers are the truth and the truth with a kind that is not there.
+    # Three steps teach nobody to speak, so answers are the truth, and the truth with one kind wrong.
     rng = random.Random(0)
     seen: set[Scene] = set()
     scenes = list(islice(draw_scenes(1, "small", draw_companions(1), seen), 24))

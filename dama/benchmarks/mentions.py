@@ -59,7 +59,7 @@ def caption(mentions: Sequence[Mention]) -> str:
 def parse(text: str) -> list[Mention | None]:
     """Return the mention of every sentence of a caption; None stands for a malformed sentence.
 
-    Letter case and spaces do not matter. What follows the last full stop is a sentence too, and a malformed one:
+    Letter case and spaces do not matter. What follows the last full stop is a sentence too, a malformed one:
     an answer that was cut off has not said where the thing is.
     """
     *whole, rest = [" ".join(sentence.lower().split()) for sentence in text.split(".")]

@@ -1,4 +1,4 @@
-"""Hallucination on held-out scenes of the miniature world, measured as Object HalBench does, by the known truth.
+"""Hallucination on held-out scenes of the miniature world, by the known truth, as Object HalBench counts it.
 
 response    captions without any hallucinated mention
 mention     mentions that are true; a malformed sentence counts as hallucinated
@@ -25,7 +25,7 @@ COLUMNS = ("id", "image", "prompt", "truth", "companions")
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One held-out scene: its picture (PNG), what is true of it, which companions of its anchors are absent."""
+    """One held-out scene: its picture (PNG), what is true of it, which companions of anchors are absent."""
 
     id: str
     image: bytes
@@ -86,7 +86,7 @@ class Miniature:
 
 
 def read_held_out(file: Path, scenes: int) -> Iterator[HeldOut]:
-    """Yield the first `scenes` rows of a `benchmark.parquet`; DataError when it has fewer or other columns."""
+    """Yield the first `scenes` rows of a `benchmark.parquet`; DataError if it has fewer or other columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

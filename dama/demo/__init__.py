@@ -1,0 +1,1 @@
+"""The miniature world: everything a whole run needs, made on the spot."""

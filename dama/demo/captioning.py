@@ -76,7 +76,7 @@ def train_captions(
         logits_BTV = model.lm_head(hidden_BLD[:, len(prompt) - 1 :])
         loss = functional.cross_entropy(logits_BTV.flatten(0, 1), answer_BT.flatten(), ignore_index=_IGNORED)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()

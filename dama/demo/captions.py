@@ -1,8 +1,7 @@
 """What is said of a scene: the truth, and a biased annotator from whom the tiny LLaVA learns to hallucinate.
 
-The annotator leaves a thing out now and then, and sees companions where there are only anchors. Captions cannot be
-told from pictures in that, so the model learns it as a habit of language: three quarters of its false mentions are
-absent companions.
+The annotator leaves a thing out now and then, and sees companions where there are only anchors. No picture
+shows that, so the model learns it as a habit of language: most of its false mentions are absent companions.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
+from dama.benchmarks.mentions import Mention
 from dama.demo.scenes import CELLS, Scene
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 PIXELS = 72
 CELL_PIXELS = 24
 
-_RADIUS = {"small": 5, "big": 9}
+_RADIUS = {"small": 6, "big": 10}
 _PAINT = {
     "red": (214, 32, 38),
     "orange": (246, 146, 30),
@@ -36,9 +37,7 @@ def paint(scene: Scene) -> Image.Image:
         row, column = divmod(CELLS.index(thing.mention.cell), 3)
         x = column * CELL_PIXELS + CELL_PIXELS // 2 + thing.dx
         y = row * CELL_PIXELS + CELL_PIXELS // 2 + thing.dy
-        _shape(
-            draw, thing.mention.shape, x, y, _RADIUS[thing.mention.size], _PAINT[thing.mention.colour], scene
-        )
+        _put(draw, thing.mention, x, y, scene.background)
     return picture
 
 
@@ -56,15 +55,14 @@ def pixels(scenes: Sequence[Scene]) -> np.ndarray:
     return np.stack([np.asarray(paint(scene)) for scene in scenes])
 
 
-def _shape(
-    draw: ImageDraw.ImageDraw, shape: str, x: int, y: int, r: int, fill: tuple[int, int, int], scene: Scene
-) -> None:
+def _put(draw: ImageDraw.ImageDraw, mention: Mention, x: int, y: int, hole: tuple[int, int, int]) -> None:
+    r, fill, shape = _RADIUS[mention.size], _PAINT[mention.colour], mention.shape
     if shape == "circle":
         draw.ellipse((x - r, y - r, x + r, y + r), fill=fill)
     elif shape == "ring":
         draw.ellipse((x - r, y - r, x + r, y + r), fill=fill)
-        hole = r // 2
-        draw.ellipse((x - hole, y - hole, x + hole, y + hole), fill=scene.background)
+        inner = r // 2
+        draw.ellipse((x - inner, y - inner, x + inner, y + inner), fill=hole)
     elif shape == "square":
         half = round(r * 0.85)
         draw.rectangle((x - half, y - half, x + half, y + half), fill=fill)

@@ -1,8 +1,8 @@
 """Preferences from the tiny LLaVA's own captions, labelled by the known truth.
 
-Chosen says fewer false things than rejected and covers no less. Of all such pairs those are taken that keep the
-numbers of mentions in balance over the whole: unbalanced, rejected captions are the longer ones, and alignment would
-teach brevity.
+Chosen says fewer false things than rejected and covers no less. Of all such pairs those are taken that keep
+the numbers of mentions in balance: otherwise rejected captions are the longer ones and alignment teaches
+brevity.
 """
 
 from __future__ import annotations

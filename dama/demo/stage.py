@@ -9,7 +9,7 @@ from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext
 
 _THREADS = 2
-"""Sums of floats depend on the number of threads; a fixed one gives the same bytes whatever the caller set."""
+"""Sums of floats depend on the number of threads; a fixed one gives the same bytes for every caller."""
 
 
 def _key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON

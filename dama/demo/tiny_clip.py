@@ -1,7 +1,7 @@
 """A tiny CLIP, trained on the spot as an open_clip model and saved as one of its local folders.
 
-Half of the texts it learns state one fact, half two: it has to score single facts later, and two make the captions of
-a batch differ.
+Half of the texts it learns state one fact, half two: single facts are what it has to score, two tell pictures
+apart within a batch.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def train_clip(
             functional.cross_entropy(logits_BB, labels_B) + functional.cross_entropy(logits_BB.T, labels_B)
         ) / 2
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss / 2)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

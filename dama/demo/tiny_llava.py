@@ -93,7 +93,7 @@ def new_processor() -> Any:  # noqa: ANN401 - a transformers processor
 
 
 def vision_state(clip: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 - an open_clip model
-    """Return the weights of an open_clip vision transformer under the names of transformers' CLIPVisionModel."""
+    """Return the weights of open_clip's vision transformer under the names that transformers gives them."""
     old = clip.visual.state_dict()
     new = {
         "embeddings.class_embedding": old["class_embedding"],

@@ -30,7 +30,7 @@ def clip_tokenizer() -> Any:  # noqa: ANN401 - transformers is untyped here
 
 
 def llava_tokenizer() -> Any:  # noqa: ANN401 - transformers is untyped here
-    """Return the tiny LLaVA's tokenizer: `<s> words` as Llama's, padded on the left, with its chat template."""
+    """Return the tiny LLaVA's tokenizer: `<s> words` as Llama's, padded on the left."""
     tokenizer = _wrapped(f"{BOS} $A", padding_side="left", extra_special_tokens={"image_token": IMAGE})
     tokenizer.chat_template = _CHAT_TEMPLATE
     return tokenizer

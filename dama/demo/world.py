@@ -83,7 +83,7 @@ def _captions(spec: WorldSpec, llava: Any, scenes: list[Scene]) -> list[list[str
     features = look(llava, pixels(scenes)).repeat_interleave(spec.samples, dim=0)
     texts: list[str] = []
     with progress("captions", len(features)) as advance:
-        for rows in features.split(_SAMPLED_AT_ONCE):
+        for rows in torch.split(features, _SAMPLED_AT_ONCE):
             texts += sample(
                 llava, rows, temperature=spec.temperature, max_new_tokens=_MOST_TOKENS, generator=generator
             )

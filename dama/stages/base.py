@@ -2,7 +2,7 @@
 
 A stage is data: its name, its version (raised when its output changes meaning), the stages it reads, the
 parts of the spec it depends on, and a function that fills a folder. Everything else (naming, skipping what is
-already committed, fetching and verifying inputs, committing last, recording time) is done here, for all stages.
+already committed, fetching and verifying inputs, committing last, recording time) is done here, once.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from dama.errors import DamaError, DataError, ModelError, Problem, SpecError
+from dama.errors import ModelError, Problem, SpecError
 from dama.spec.data import MiniatureData
 from dama.spec.hardness import OpenClipScorer
 from dama.spec.model import HubModel, LocalModel
@@ -16,7 +16,6 @@ from dama.spec.run import RunSpec
 from dama.storage.commit import sha256_of
 
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
-_HUB = "hf://"
 _WAIT_SECONDS = 20.0
 
 
@@ -29,7 +28,7 @@ def freeze(spec: RunSpec) -> RunSpec:
     changes: dict[str, Any] = {}
     model = spec.model
     if isinstance(model, HubModel) and not _COMMIT.match(model.revision):
-        commit = hub_commit("model", model.id, model.revision)
+        commit = hub_commit(model.id, model.revision)
         changes["model"] = model.model_copy(update={"revision": commit})
     elif isinstance(model, LocalModel):
         folder = Path(model.path.removeprefix("file://"))
@@ -57,13 +56,10 @@ def _frozen_data(spec: RunSpec) -> Any:  # noqa: ANN401 - one of the data kinds,
     data = spec.data
     if isinstance(data, MiniatureData):
         return None
-    if data.uri.startswith(_HUB):
-        name, _, revision = data.uri.removeprefix(_HUB).partition("@")
-        if _COMMIT.match(revision):
-            return None
-        return data.model_copy(
-            update={"uri": f"{_HUB}{name}@{hub_commit('dataset', name, revision or 'main')}"}
-        )
+    if data.uri.startswith("hf://"):
+        from dama.data.hub import resolve_revision
+
+        data = data.model_copy(update={"uri": resolve_revision(data.uri)})
     from dama.data.fingerprint import fingerprint
 
     digest = _same("data.digest", data.digest, fingerprint(data, spec.storage), data.uri)
@@ -94,36 +90,29 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def hub_commit(kind: str, name: str, revision: str) -> str:
-    """Return the commit that `revision` of a hub model or dataset (`kind`) stands for now."""
-    wrong: type[DamaError] = ModelError if kind == "model" else DataError
+def hub_commit(name: str, revision: str) -> str:
+    """Return the commit that `revision` of a hub model stands for now; ModelError when the hub does not say."""
     try:
         from huggingface_hub import HfApi
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
     except ImportError as error:
-        raise wrong(
+        raise ModelError(
             f"{name}@{revision}: the package huggingface_hub is not installed",
-            do="install dama[laptop], or write the 40-digit commit as the revision",
+            do="install dama[laptop], or write the 40-digit commit as model.revision",
         ) from error
-    api = HfApi()
-    ask = api.model_info if kind == "model" else api.dataset_info
     try:
-        commit = ask(name, revision=revision, timeout=_WAIT_SECONDS).sha
+        commit = HfApi().model_info(name, revision=revision, timeout=_WAIT_SECONDS).sha
     except GatedRepoError as error:
-        raise wrong(
-            f"{kind} {name} is gated", do="accept its terms on the hub and log in (`hf auth login`)"
-        ) from error
+        raise ModelError(f"model {name} is gated", do="accept its terms and log in (`hf auth login`)") from error
     except RevisionNotFoundError as error:
-        raise wrong(f"{kind} {name} has no revision '{revision}'", do="mend the revision") from error
+        raise ModelError(f"model {name} has no revision '{revision}'", do="mend model.revision") from error
     except RepositoryNotFoundError as error:
-        raise wrong(f"no {kind} {name} on the hub that you may read", do="mend the id, or log in") from error
+        raise ModelError(f"no model {name} on the hub that you may read", do="mend model.id, or log in") from error
     except Exception as error:  # every HTTP library that the hub's client may use has its own tree
-        raise wrong(
-            f"the hub does not say which commit {kind} {name}@{revision} is ({type(error).__name__})",
-            do="check the network, or write the 40-digit commit as the revision, which needs none",
+        raise ModelError(
+            f"the hub does not say which commit {name}@{revision} is ({type(error).__name__})",
+            do="check the network, or write the 40-digit commit as model.revision, which needs none",
         ) from error
     if not commit or not _COMMIT.match(commit):
-        raise wrong(
-            f"the hub names no commit for {kind} {name}@{revision}", do="write the commit as the revision"
-        )
+        raise ModelError(f"the hub names no commit for {name}@{revision}", do="write it as model.revision")
     return str(commit)

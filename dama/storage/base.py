@@ -59,3 +59,13 @@ def check_key(key: str) -> str:
     if any(step in ("", ".", "..") for step in steps) or "\\" in key or "\x00" in key:
         raise ValueError(f"not a key: {key!r}")
     return key
+
+
+def check_prefix(prefix: str) -> str:
+    """Return `prefix` if keys that start so stay below the root; it may be empty or end within a step."""
+    if prefix:
+        folder, _, rest = prefix.rpartition("/")
+        if folder or rest != prefix:
+            check_key(folder)
+        check_key(rest + "-")  # a beginning of a step, so even `.` may go on to be a name
+    return prefix

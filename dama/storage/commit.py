@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from dama.storage.base import Progress, Store, check_key
 
 COMMIT = "commit.json"
 _CHUNK = 1 << 20
+_AT_A_TIME = 8
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,13 @@ def sha256_of(path: Path) -> str:
 def write_artifact(
     store: Store, prefix: str, folder: Path, meta: Mapping[str, Any], progress: Progress | None = None
 ) -> Commit:
-    """Put every file of `folder` under `prefix`, then the commit."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    names = {path: path.relative_to(folder).as_posix() for path in files}
-    commit = Commit({names[path]: Part(sha256_of(path), path.stat().st_size) for path in files}, dict(meta))
-    for path in files:
-        store.put_file(f"{prefix}/{names[path]}", path, progress)
+    """Put every file of `folder` under `prefix`, several at a time, then the commit."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    if COMMIT in files:
+        raise ValueError(f"a part cannot be called {COMMIT}")
+    parts = {name: Part(sha256_of(files[name]), files[name].stat().st_size) for name in sorted(files)}
+    commit = Commit(parts, dict(meta))
+    _all(lambda name: store.put_file(f"{prefix}/{name}", files[name], progress), commit.parts)
     store.put_bytes(f"{prefix}/{COMMIT}", commit.to_bytes())
     return commit
 
@@ -106,15 +110,28 @@ def fetch_artifact(
     """
     own = store.local(prefix)
     folder = own if own is not None else scratch / commit.digest()
-    for name, part in commit.parts.items():
-        path = folder / name
+    if own is None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def fetch(name: str) -> None:
+        part, path = commit.parts[name], folder / name
         if own is None and not (path.is_file() and path.stat().st_size == part.size):
-            try:
+            with suppress(ObjectMissing):  # told below, as every other fault of a part
                 store.get_file(f"{prefix}/{name}", path, progress)
-            except ObjectMissing:
-                path.unlink(missing_ok=True)
         verify(path, part, f"{store.uri}/{prefix}/{name}")
+
+    _all(fetch, commit.parts)
     return folder
+
+
+def _all(work: Callable[[str], None], names: Iterable[str]) -> None:
+    """Do `work` for every name, several at a time; the first error ends it and is raised."""
+    pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="dama-storage")
+    try:
+        for done in [pool.submit(work, name) for name in names]:
+            done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def verify(path: Path, part: Part, place: str) -> None:

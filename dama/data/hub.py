@@ -8,6 +8,8 @@ from typing import Any
 from dama.data.row import Row
 from dama.errors import DataError
 
+_WAIT_SECONDS = 20.0
+
 
 def parse_hub(uri: str) -> tuple[str, str]:
     """Return owner/name and revision of `hf://owner/name@revision`; the revision is `main` if left out."""
@@ -15,17 +17,22 @@ def parse_hub(uri: str) -> tuple[str, str]:
     return name, revision or "main"
 
 
-def resolve_revision(uri: str) -> str:
-    """Return `uri` with its revision as a commit, so that it names the same bytes for ever."""
+def resolve_revision(uri: str, endpoint: str | None = None) -> str:
+    """Return `uri` with its revision as a commit, so that it names the same bytes for ever.
+
+    `endpoint` is the hub's address where it is not the usual one. DataError when the hub names no commit.
+    """
     from huggingface_hub import HfApi
 
     name, revision = parse_hub(uri)
     if len(revision) == 40 and all(character in "0123456789abcdef" for character in revision):
         return f"hf://{name}@{revision}"
     try:
-        commit = HfApi().dataset_info(name, revision=revision).sha
+        commit = HfApi(endpoint=endpoint).dataset_info(name, revision=revision, timeout=_WAIT_SECONDS).sha
     except Exception as error:  # the client's errors come from several libraries
         raise _unreachable(uri, error) from error
+    if not commit:
+        raise DataError(f"the hub names no commit for {uri}", do="write it behind the @ of data.uri")
     return f"hf://{name}@{commit}"
 
 

@@ -35,9 +35,13 @@ PREFERENCE_SCHEMA = pa.schema(
         "source": pa.string(),
     }
 )
-IMAGE_SCHEMA = pa.schema(
-    {"sha256": pa.string(), "file": pa.string(), "offset": pa.int64(), "size": pa.int64()}
-)
+_PLACE: dict[str, pa.DataType] = {
+    "sha256": pa.string(),
+    "file": pa.string(),
+    "offset": pa.int64(),
+    "size": pa.int64(),
+}
+IMAGE_SCHEMA = pa.schema(_PLACE)
 
 
 class ImageTable:

@@ -151,16 +151,7 @@ def load_clip(model: str, weights: str, device: str) -> tuple[Any, Callable[...,
         name = f"local-dir:{folder}"
     else:
         name, tokenizer_options = model, {}
-        tag = open_clip.get_pretrained_cfg(model, weights)
-        if not tag:
-            known = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "no model of that name"
-            raise HardnessError(
-                f"open_clip has no weights '{weights}' for model '{model}'",
-                wanted=f"one of: {known}",
-                do="mend hardness.scorer, or set model: local and weights to a folder",
-            )
-        # The OpenAI weights were trained with QuickGELU; open_clip itself only warns of the mismatch.
-        options |= {"pretrained": weights, "force_quick_gelu": bool(tag.get("quick_gelu", False))}
+        options |= tag_options(model, weights)
     try:
         loaded, _, transform = open_clip.create_model_and_transforms(name, **options)
         tokenizer = open_clip.get_tokenizer(name, **tokenizer_options)
@@ -170,6 +161,20 @@ def load_clip(model: str, weights: str, device: str) -> tuple[Any, Callable[...,
             do="check hardness.scorer.weights, and the network if it is a tag of open_clip",
         ) from error
     return loaded.eval().requires_grad_(False), transform, tokenizer
+
+
+def tag_options(model: str, tag: str) -> dict[str, Any]:
+    """Return the options that load a model of open_clip with one of its pretrained tags."""
+    config = open_clip.get_pretrained_cfg(model, tag)
+    if not config:
+        known = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "no model of that name"
+        raise HardnessError(
+            f"open_clip has no weights '{tag}' for model '{model}'",
+            wanted=f"one of: {known}",
+            do="mend hardness.scorer, or set model: local and weights to a folder",
+        )
+    # The OpenAI weights were trained with QuickGELU; open_clip itself only warns of the mismatch.
+    return {"pretrained": tag, "force_quick_gelu": bool(config.get("quick_gelu", False))}
 
 
 def _checked_folder(folder: Path) -> dict[str, Any]:

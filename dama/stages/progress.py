@@ -16,8 +16,8 @@ _PAUSE_SECONDS = 10.0
 def progress(title: str, total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """Give a function to call with the number of items just done; `total` is None when nobody knows.
 
-    On a terminal a bar is drawn and removed at the end; in a log a line is written every ten seconds. With `shown`
-    false nothing is: of many ranks one speaks.
+    On a terminal a bar is drawn and removed at the end; in a log a line is written every ten seconds. With
+    `shown` false nothing is: of many ranks one speaks.
     """
     if not shown:
         yield lambda count: None

@@ -13,6 +13,8 @@ HELD_OUT = 12
 
 def small_world(folder: Path) -> Path:
     """Fill `folder` with clip/, llava/, preferences.parquet (48 rows) and benchmark.parquet (12 scenes)."""
+    import torch
+
     from dama.benchmarks.mentions import caption
     from dama.demo.preferences import Choice, write_preferences
     from dama.demo.scenes import KINDS, Scene, draw_companions, draw_scenes
@@ -20,10 +22,13 @@ def small_world(folder: Path) -> Path:
     from dama.spec.world import WorldSpec
 
     spec = WorldSpec(
-        seed=0, clip_steps=3, llava_steps=3, captions=64, scenes=SCENES, samples=4, held_out=HELD_OUT
+        seed=0, clip_steps=2, llava_steps=2, captions=64, scenes=SCENES, samples=4, held_out=HELD_OUT
     )
     folder.mkdir(parents=True, exist_ok=True)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so little work is only slowed down by sharing it
     make_world(spec, folder)
+    torch.set_num_threads(threads)
 
     # Three steps teach nobody to speak, so answers are the truth, and the truth with one kind wrong.
     rng = random.Random(0)

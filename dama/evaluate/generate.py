@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import torch
 from PIL import Image, UnidentifiedImageError
@@ -45,6 +44,9 @@ def _answers(
 ) -> list[str]:
     """Return the greedy answer to each prompt about its image."""
     processor, model = loaded.processor, loaded.model
+    tokenizer = processor.tokenizer
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # whatever it is, the attention mask hides it
     inputs = processor(
         text=[prompt_text(processor, prompt) for prompt in prompts],
         images=list(images),
@@ -60,16 +62,10 @@ def _answers(
         temperature=None,  # a checkpoint's own settings for sampling
         top_p=None,
         top_k=None,
-        pad_token_id=_pad(processor),
+        pad_token_id=tokenizer.pad_token_id,
     )
     said = tokens[:, inputs["input_ids"].shape[1] :]
     return [str(text).strip() for text in processor.batch_decode(said, skip_special_tokens=True)]
-
-
-def _pad(processor: Any) -> int:  # noqa: ANN401 - a transformers processor
-    """Return what fills up a batch; a tokenizer without padding repeats its end token."""
-    tokenizer = processor.tokenizer
-    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id)
 
 
 def _decoded(data: bytes, question: Question) -> Image.Image:

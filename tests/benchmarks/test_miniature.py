@@ -23,7 +23,7 @@ SQUARE = Mention("top", "right", "small", "green", "square")
 
 def scenes_file(folder: Path, *, without: str = "") -> Path:
     truths = ([RING, STAR], [STAR], [CROSS, RING, SQUARE], [SQUARE])
-    companions = ([["blue", "cross"]], [], [], [["red", "ring"]])
+    companions: tuple[list[list[str]], ...] = ([["blue", "cross"]], [], [], [["red", "ring"]])
     rows = [
         {
             "id": f"s{i}",

@@ -17,7 +17,6 @@ _ITEM = re.compile(r"^(?:[-*+•‣◦–—]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+
 _HEADING = re.compile(r"^#{1,6}\s+|^>+\s*")
 _RULE = re.compile(r"^(?:[-*_=~`|:]\s*){3,}\w*$")
 _EMPHASIS = re.compile(r"(\*\*|__|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)|`+)")
-_LETTER = re.compile(r"[^\W\d_]")
 
 
 class RuleSplitter:
@@ -58,7 +57,7 @@ def facts_of(response: str, language: str = "en") -> tuple[str, ...]:
     for block in _blocks(response):
         for sentence in segment(language, block):
             fact = " ".join(_unmarked(sentence).split())
-            if _LETTER.search(fact):
+            if any(map(str.isalpha, fact)):
                 facts.append(fact)
     return tuple(facts)
 

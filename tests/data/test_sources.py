@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +13,6 @@ from dataset_files import jsonl_row, picture, rlaif_row, source_rows, write_json
 
 from dama.data import jsonl
 from dama.data.fingerprint import fingerprint
-from dama.data.hub import parse_hub, resolve_revision, stream_rows
 from dama.data.parquet import read_foreign
 from dama.data.rlaif_v import COLUMNS, OPTIONAL
 from dama.data.row import RowFault
@@ -146,147 +139,6 @@ def test_an_endless_line_is_a_fault_and_reading_goes_on(
         (2, None),
         (3, "line too long"),
     ]
-
-
-def message(role: str, content: object) -> list[dict[str, object]]:
-    return [{"role": role, "content": content}]
-
-
-def conversation(**changes: Any) -> dict[str, Any]:
-    row = {
-        "images": ["1.png"],
-        "prompt": message("user", [{"type": "image"}, {"type": "text", "text": "What?"}]),
-        "chosen": message("assistant", [{"type": "text", "text": "Stars."}]),
-        "rejected": message("assistant", "Circles."),
-    }
-    return row | changes
-
-
-def test_conversations_become_preferences(tmp_path: Path) -> None:
-    (tmp_path / "1.png").write_bytes(picture(1, form="PNG"))
-    path = write_jsonl(tmp_path / "a.jsonl", [conversation(id="x"), conversation(images="1.png")])
-    rows, judge = source_rows(Conversations(uri=str(path)), tmp_path)
-    first, second = (judge.judge(row)[0] for row in rows)
-    assert (first.id, first.prompt, first.chosen, first.rejected) == ("x", "What?", "Stars.", "Circles.")
-    assert second.image == first.image
-
-
-def test_conversations_in_parquet_carry_images_or_paths(tmp_path: Path) -> None:
-    parts = pa.list_(pa.struct([("type", pa.string()), ("text", pa.string())]))
-    messages = pa.list_(pa.struct([("role", pa.string()), ("content", parts)]))
-    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    schema = pa.schema(
-        {"images": pa.list_(image), "prompt": messages, "chosen": messages, "rejected": messages}
-    )
-    text = [{"type": "text", "text": "Circles."}]
-    row = conversation(images=[{"bytes": picture(1), "path": None}], rejected=message("assistant", text))
-    other = {**row, "images": [{"bytes": None, "path": "2.jpg"}]}
-    pq.write_table(pa.Table.from_pylist([row, other], schema=schema), tmp_path / "a.parquet")
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "2.jpg").write_bytes(picture(2))
-    spec = Conversations(uri=str(tmp_path / "a.parquet"), images=str(tmp_path / "pictures"))
-    rows, judge = source_rows(spec, tmp_path)
-    assert [judge.judge(row)[1] for row in rows] == [picture(1), picture(2)]
-    assert judge.judge(rows[0].__class__(9, rows[0].values))[0].prompt == "What?"
-
-
-@pytest.mark.parametrize(
-    ("changes", "kind"),
-    [
-        ({"images": []}, "missing image"),
-        ({"images": ["1.png", "2.png"]}, "several images"),
-        ({"images": [3]}, "wrong type"),
-        ({"prompt": "What?"}, "wrong type"),
-        ({"prompt": message("user", "a") + message("assistant", "b")}, "wrong type"),
-        ({"prompt": message("system", "a")}, "wrong type"),
-        ({"chosen": message("user", "a")}, "wrong type"),
-        ({"chosen": message("assistant", 3)}, "wrong type"),
-        ({"chosen": message("assistant", [{"type": "video"}])}, "wrong type"),
-        ({"chosen": message("assistant", ["text"])}, "wrong type"),
-        ({"rejected": []}, "wrong type"),
-        ({"rejected": message("assistant", [])}, "empty rejected"),
-    ],
-)
-def test_conversations_of_another_shape_say_so(tmp_path: Path, changes: dict[str, Any], kind: str) -> None:
-    (tmp_path / "1.png").write_bytes(picture(1, form="PNG"))
-    path = write_jsonl(tmp_path / "a.jsonl", [conversation(**changes)])
-    rows, judge = source_rows(Conversations(uri=str(path)), tmp_path)
-    with pytest.raises(RowFault) as caught:
-        judge.judge(rows[0])
-    assert caught.value.kind == kind
-
-
-def test_a_hub_dataset_streams_with_its_images_encoded(tmp_path: Path) -> None:
-    from datasets import Features, Image, Value, load_dataset
-
-    write_rlaif(tmp_path / "train.parquet", [rlaif_row(number) for number in range(5)])
-    names = ("question", "chosen", "rejected", "origin_dataset")
-    features = Features(
-        {"image": Image(), **{name: Value("string") for name in names}, "idx": Value("int64")}
-    )
-    dataset = load_dataset(
-        "parquet",
-        data_files=str(tmp_path / "train.parquet"),
-        features=features,
-        split="train",
-        streaming=True,
-    )
-    rows = list(stream_rows(dataset, "hf://o/n", COLUMNS, OPTIONAL))
-    assert [row.number for row in rows] == [1, 2, 3, 4, 5]
-    assert rows[2].values["image"]["bytes"] == picture(2)
-    with pytest.raises(DataError, match="hf://o/n has no column 'absent'"):
-        list(stream_rows(dataset, "hf://o/n", ("absent",), ()))
-
-
-def test_a_hub_address_is_taken_apart_and_a_commit_is_left_alone() -> None:
-    assert parse_hub("hf://a/b") == ("a/b", "main")
-    assert parse_hub("hf://a/b@v1.0/x") == ("a/b", "v1.0/x")
-    frozen = "hf://a/b@" + "0a" * 20
-    assert resolve_revision(frozen) == frozen
-
-
-class _Hub(BaseHTTPRequestHandler):
-    """As much of the hub as resolving a revision asks for."""
-
-    def do_GET(self) -> None:
-        answers = {"/api/datasets/a/b/revision/main": {"id": "a/b", "sha": "c0" * 20}}
-        body = json.dumps(answers.get(self.path.partition("?")[0], {"error": "none"})).encode()
-        self.send_response(200 if self.path.partition("?")[0] in answers else 404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-def test_a_branch_of_the_hub_is_nailed_to_its_commit() -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Hub) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            endpoint = f"http://127.0.0.1:{server.server_port}"
-            assert resolve_revision("hf://a/b", endpoint) == "hf://a/b@" + "c0" * 20
-            with pytest.raises(DataError, match="hf://a/b@none cannot be read from the hub"):
-                resolve_revision("hf://a/b@none", endpoint)
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_without_the_hub_its_datasets_are_told_to_be_out_of_reach() -> None:
-    program = (
-        "from dama.data.hub import hub_rows\n"
-        "from dama.errors import DataError\n"
-        "try:\n    next(hub_rows('hf://nobody/nothing@main', 'train', ('image',), ()))\n"
-        "except DataError as error:\n    print(error)\n"
-    )
-    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith("hf://nobody/nothing@main cannot be read from the hub")
 
 
 def test_a_fingerprint_follows_content_and_not_place(tmp_path: Path) -> None:

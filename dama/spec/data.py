@@ -25,6 +25,7 @@ class RlaifV(_Dataset):
     """Parquet as the RLAIF-V dataset has it: image (struct of bytes, path), question, chosen, rejected."""
 
     kind: Literal["rlaif-v"] = "rlaif-v"
+    """Says that this is RLAIF-V's parquet."""
     uri: SourceUri
     """A file or folder (path, file://, s3://) or `hf://owner/name@revision`."""
     split: str = "train"
@@ -35,6 +36,7 @@ class Jsonl(_Dataset):
     """One JSON object a line: image (path below `images`), prompt, chosen, rejected, and by choice id."""
 
     kind: Literal["jsonl"] = "jsonl"
+    """Says that this is JSONL."""
     uri: SourceUri
     """The JSONL file."""
     images: SourceUri | None = None
@@ -45,6 +47,7 @@ class Conversations(_Dataset):
     """TRL's conversational columns (parquet or JSONL): images; prompt, chosen, rejected as messages."""
 
     kind: Literal["conversations"] = "conversations"
+    """Says that these are conversations."""
     uri: SourceUri
     """A parquet or JSONL file, or `hf://owner/name@revision`."""
     images: SourceUri | None = None
@@ -57,6 +60,7 @@ class MiniatureData(_Dataset):
     """The preferences that stage `world` samples from the tiny LLaVA."""
 
     kind: Literal["miniature"] = "miniature"
+    """Says that the miniature world makes the preferences."""
 
 
 DataSpec = Annotated[RlaifV | Jsonl | Conversations | MiniatureData, Field(discriminator="kind")]

@@ -11,6 +11,7 @@ class MiniatureBenchmark(Part):
     """Captions of held-out scenes of the miniature world, judged by the known truth."""
 
     kind: Literal["miniature"] = "miniature"
+    """Says that this is the miniature world's benchmark."""
     scenes: PositiveInt = 1000
     """Held-out scenes that are captioned."""
 

@@ -13,6 +13,7 @@ class RuleFacts(Part):
     """Facts are the sentences of a response, found by rules."""
 
     engine: Literal["rules"] = "rules"
+    """Says that rules find the facts."""
     language: str = "en"
     """Language of the responses, as a two-letter code."""
     max_characters: PositiveInt = 20_000
@@ -23,10 +24,12 @@ class OpenClipScorer(Part):
     """Facts are scored by an open_clip model; scores are scaled logits (logit_scale · cosine)."""
 
     engine: Literal["open_clip"] = "open_clip"
+    """Says that open_clip scores."""
     model: str = "ViT-L-14-336"
     """An open_clip model name; `local` when `weights` is a folder that says itself."""
     weights: str = "openai"
-    """A pretrained tag of open_clip, or a folder (open_clip_config.json, safetensors, tokenizer)."""
+    """A pretrained tag of open_clip, or a folder (open_clip_config.json, safetensors, tokenizer) written as
+    `./folder`, `/folder` or `~/folder`."""
     digest: Digest | None = None
     """sha256 over a local folder's files; filled in when the run is frozen, refused when it differs."""
     batch: PositiveInt = 64
@@ -39,6 +42,7 @@ class MiniatureScorer(Part):
     """Facts are scored by the tiny CLIP (an open_clip model) that stage `world` trains."""
 
     engine: Literal["miniature"] = "miniature"
+    """Says that the tiny CLIP scores."""
     batch: PositiveInt = 256
     """Images, and facts, encoded at a time."""
     over_length: Literal["truncate", "refuse"] = "truncate"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from dama.errors import Problem, SpecError
 from dama.spec.paths import absolute
 from dama.spec.presets import METHODS, MODELS
-from dama.spec.rules import BrokenRules
+from dama.spec.problems import validated
 from dama.spec.run import RunSpec
 
 _TAGS = ("kind", "engine", "name")
+"""Keys that say which of several forms a part has."""
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> RunSpec:
@@ -33,19 +34,31 @@ def load(path: Path, overrides: Sequence[str] = ()) -> RunSpec:
 def parse(text: str, overrides: Sequence[str] = (), *, folder: Path, source: str = "run file") -> RunSpec:
     """Read a run file's text; `folder` is where its relative paths start."""
     try:
-        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that also refuses repeated keys
+        raw = read_yaml(text)
     except yaml.YAMLError as error:
         raise SpecError([Problem("(file)", f"not YAML: {' '.join(str(error).split())}")], source) from error
     if not isinstance(raw, dict):
         found = "empty" if raw is None else f"a {type(raw).__name__}"
         raise SpecError([Problem("(file)", found, wanted="keys like `model:` and `data:`")], source)
-    layers = [raw, *(_override(item, source) for item in overrides)]
-    return absolute(_validate(_merged(layers, source), source), folder)
+    layers, problems = [raw], []
+    for item in overrides:
+        try:
+            layers.append(_override(item))
+        except ValueError as error:
+            problems.append(Problem(f"--set {item}", str(error), do="write --set train.seed=1"))
+    if problems:
+        raise SpecError(problems, source)
+    return absolute(validated(_merged(layers, source), source), folder)
 
 
 def dump(spec: RunSpec) -> str:
     """Write `spec` as a run file; same spec, same bytes."""
     return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+
+
+def read_yaml(text: str) -> Any:  # noqa: ANN401 - a YAML tree
+    """Return what `text` says: safe types only, no key twice, `5e-7` a number as in YAML 1.2."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
 
 
 class _Loader(yaml.SafeLoader):
@@ -54,6 +67,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # `<<` is no key but YAML's own way to include
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable):
                 if key in seen:
@@ -64,18 +79,23 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _override(item: str, source: str) -> dict[str, Any]:
-    """Return `a.b=c` as {"a": {"b": c}}, c typed as YAML would."""
+_Loader.add_implicit_resolver(  # YAML 1.1 wants a point in such a number, and people leave it out
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?([0-9]+|[0-9]*\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
+def _override(item: str) -> dict[str, Any]:
+    """Return `a.b=c` as {"a": {"b": c}}, c typed as YAML would; ValueError says what is wrong with it."""
     path, equals, text = item.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise SpecError(
-            [Problem(f"--set {item}", "not KEY.KEY=VALUE", do="write --set train.seed=1")], source
-        )
+        raise ValueError("not KEY.KEY=VALUE")
     try:
-        value: Any = yaml.safe_load(text)
+        value: Any = read_yaml(text)
     except yaml.YAMLError as error:
-        raise SpecError([Problem(f"--set {item}", f"value is not YAML: {error}")], source) from error
+        raise ValueError(f"the value is not YAML: {' '.join(str(error).split())}") from error
     for key in reversed(keys):
         value = {key: value}
     return dict(value)
@@ -83,29 +103,32 @@ def _override(item: str, source: str) -> dict[str, Any]:
 
 def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
     """Lay the layers over the preset that their last `model: WORD` names."""
-    words = [layer["model"] for layer in layers if isinstance(layer.get("model"), str)]
     problems = []
     merged: dict[str, Any] = {}
-    if words:
-        if words[-1] not in MODELS:
+    last = max((i for i, layer in enumerate(layers) if isinstance(layer.get("model"), str)), default=-1)
+    if last >= 0:
+        word = layers[last]["model"]
+        if word not in MODELS:
             problems.append(
-                Problem("model", f"'{words[-1]}'", wanted=f"{', '.join(MODELS)}, or a model written out")
+                Problem("model", f"'{word}'", wanted=f"{', '.join(MODELS)}, or a model written out")
             )
-        merged = MODELS.get(words[-1], {"model": {}})
-    for layer in layers:
+        merged = MODELS.get(
+            word, {"model": {"kind": "miniature"}, "data": {"kind": "miniature"}, "world": {}}
+        )
+    for number, layer in enumerate(layers):
         layer = dict(layer)
-        if isinstance(layer.get("model"), str):
-            del layer["model"]
+        if number <= last:  # the word stands for the whole model, so what was written below it goes
+            layer.pop("model", None)
         if isinstance(layer.get("method"), str):
             if layer["method"] not in METHODS:
                 problems.append(Problem("method", f"'{layer['method']}'", wanted=", ".join(METHODS)))
+                layer["method"] = METHODS[-1]
             layer["method"] = {"name": layer["method"]}
+        elif isinstance(layer.get("method"), dict) and "method" not in merged:
+            layer["method"] = {"name": "dama", **layer["method"]}
         merged = _laid_over(merged, layer)
     if problems:
-        raise SpecError(problems, source)
-    method = merged.get("method")
-    if isinstance(method, dict) and "name" not in method:
-        merged = {**merged, "method": {"name": "dama", **method}}
+        raise SpecError([*problems, *_others(merged, source)], source)
     return merged
 
 
@@ -117,96 +140,28 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
         if isinstance(old, dict) and isinstance(value, dict):
             changed = any(tag in old and tag in value and old[tag] != value[tag] for tag in _TAGS)
             merged[key] = dict(value) if changed else _laid_over(old, value)
+        elif isinstance(old, list) and isinstance(value, dict) and _items(value, old):
+            merged[key] = [_item_over(item, value.get(str(i))) for i, item in enumerate(old)]
         else:
             merged[key] = value
     return merged
 
 
-def _validate(raw: dict[str, Any], source: str) -> RunSpec:
-    try:
-        return RunSpec.model_validate(raw)
-    except ValidationError as error:
-        problems = _problems(error)
-        wrong = {problem.path for problem in problems}
-        if not any(isinstance(e.get("ctx", {}).get("error"), BrokenRules) for e in error.errors()):
-            problems += _rules_beside(raw, error, wrong)
-        raise SpecError(problems, source) from None
+def _items(above: Mapping[str, Any], below: list[Any]) -> bool:
+    """Say whether `above` names items of the list below it, as `--set a.0.b=c` does."""
+    return all(str(key).isdecimal() and int(key) < len(below) for key in above)
 
 
-def _rules_beside(raw: dict[str, Any], error: ValidationError, wrong: set[str]) -> list[Problem]:
-    """Check the rules across parts as far as the parts are right: drop what is wrong, then look again."""
-    trimmed = _without(raw, [_keys(raw, detail["loc"]) for detail in error.errors()])
+def _item_over(below: Any, above: Any) -> Any:  # noqa: ANN401 - YAML trees
+    if above is None:
+        return below
+    return _laid_over(below, above) if isinstance(below, dict) and isinstance(above, dict) else above
+
+
+def _others(merged: dict[str, Any], source: str) -> list[Problem]:
+    """Return what else is wrong, besides a preset's name."""
     try:
-        RunSpec.model_validate(trimmed)
-    except ValidationError as second:
-        for detail in second.errors():
-            rules = detail.get("ctx", {}).get("error")
-            if isinstance(rules, BrokenRules):
-                return [
-                    rule.problem
-                    for rule in rules.broken
-                    if not any(
-                        path == bad or path.startswith(bad + ".") for path in rule.looked_at for bad in wrong
-                    )
-                ]
+        validated(merged, source)
+    except SpecError as error:
+        return error.problems
     return []
-
-
-def _without(raw: dict[str, Any], drop: list[tuple[str | int, ...]]) -> dict[str, Any]:
-    def rebuilt(value: Any, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - a YAML tree
-        if isinstance(value, dict):
-            return {k: rebuilt(v, (*path, k)) for k, v in value.items() if (*path, k) not in drop}
-        return value
-
-    return dict(rebuilt(raw, ()))
-
-
-def _keys(raw: object, loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Return pydantic's location without the tags of unions, which are no keys of the file."""
-    keys: list[str | int] = []
-    here: object = raw
-    for index, step in enumerate(loc):
-        last = index == len(loc) - 1
-        if isinstance(here, dict):
-            if step in here or last:
-                keys.append(step)
-                here = here.get(step)
-        elif isinstance(here, list | tuple) and isinstance(step, int):
-            keys.append(step)
-            here = here[step] if step < len(here) else None
-    return tuple(keys)
-
-
-def _problems(error: ValidationError) -> list[Problem]:
-    problems = []
-    for detail in error.errors():
-        rules = detail.get("ctx", {}).get("error")
-        if isinstance(rules, BrokenRules):
-            problems += [rule.problem for rule in rules.broken]
-            continue
-        path = ".".join(str(step) for step in _keys_of(detail)) or "(file)"
-        found, kind, message = detail["input"], detail["type"], detail["msg"]
-        if kind == "extra_forbidden":
-            problems.append(
-                Problem(path, "no such key", do="remove it or mend its spelling (see `dama schema`)")
-            )
-        elif kind == "missing":
-            problems.append(Problem(path, "missing", wanted="a value", do="add it (see `dama schema`)"))
-        elif kind == "union_tag_not_found":
-            tag = str(detail.get("ctx", {}).get("discriminator", "kind")).strip("'")
-            problems.append(Problem(path, f"no '{tag}'", wanted=f"a key '{tag}' that says which kind it is"))
-        else:
-            shown = repr(found) if len(repr(found)) <= 80 else repr(found)[:77] + "..."
-            if kind == "value_error":
-                problems.append(Problem(path, f"{shown} is wrong: {message.removeprefix('Value error, ')}"))
-                continue
-            wanted = message.removeprefix("Input should be ")
-            problems.append(Problem(path, shown, wanted=wanted))
-    return problems
-
-
-def _keys_of(detail: Any) -> list[str | int]:  # noqa: ANN401 - pydantic's ErrorDetails
-    tags = {"hub", "local", "miniature", "rlaif-v", "jsonl", "conversations", "open_clip", "rules"}
-    tags |= {*METHODS, "product", "weighted_sum"}
-    loc = detail["loc"]
-    return [step for i, step in enumerate(loc) if i == 0 or step not in tags]

@@ -29,30 +29,35 @@ class Dpo(_Method):
     """Direct preference optimisation (Eqs 1-2)."""
 
     name: Literal["dpo"] = "dpo"
+    """The method's name."""
 
 
 class D2po(_Method):
     """Data-aware: β_D = β·α_D (Eq 7)."""
 
     name: Literal["d2po"] = "d2po"
+    """The method's name."""
 
 
 class Mdpo(_ModelAware):
     """Model-aware: filter, and β_M = β·α_M (Eqs 8-14)."""
 
     name: Literal["mdpo"] = "mdpo"
+    """The method's name."""
 
 
 class Product(Part):
     """β_C = β·α_D·α_M (Eq 15)."""
 
     kind: Literal["product"] = "product"
+    """Says that α_D and α_M are multiplied."""
 
 
 class WeightedSum(Part):
     """β_C = β·((1−ρ)·α_M + ρ·α_D), an ablation."""
 
     kind: Literal["weighted_sum"] = "weighted_sum"
+    """Says that α_D and α_M are added, weighted."""
     rho: Fraction = 0.5
     """ρ: weight of α_D."""
 
@@ -61,6 +66,7 @@ class Dama(_ModelAware):
     """Data- and model-aware: filter, and β_C from α_D and α_M (Eqs 15-16)."""
 
     name: Literal["dama"] = "dama"
+    """The method's name."""
     combine: Annotated[Product | WeightedSum, Field(discriminator="kind")] = Product()
     """How α_D and α_M make β_C."""
 

@@ -20,6 +20,11 @@ def check_store(text: str) -> str:
     return _check(text, {"": None, "file": None, "s3": _S3})
 
 
+def check_folder(text: str) -> str:
+    """Return `text` if it is a place on this machine; ValueError says what is wrong with it."""
+    return _check(text, {"": None, "file": None})
+
+
 def check_source(text: str) -> str:
     """Return `text` if it is a place to read a dataset from; ValueError says what is wrong with it."""
     return _check(text, {"": None, "file": None, "s3": _S3, "hf": _HUB})
@@ -44,5 +49,6 @@ def _check(text: str, allowed: dict[str, re.Pattern[str] | None]) -> str:
     return text
 
 
+FolderUri = Annotated[str, AfterValidator(check_folder)]
 StoreUri = Annotated[str, AfterValidator(check_store)]
 SourceUri = Annotated[str, AfterValidator(check_source)]

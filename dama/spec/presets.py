@@ -9,15 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 _RLAIF_V = {"kind": "rlaif-v", "uri": "hf://openbmb/RLAIF-V-Dataset@main"}
+_CLIP = {"scorer": {"engine": "open_clip"}}
 
 MODELS: dict[str, dict[str, Any]] = {
     "llava-7b": {
         "model": {"kind": "hub", "id": "llava-hf/llava-1.5-7b-hf"},
         "data": _RLAIF_V,
+        "hardness": _CLIP,
     },
     "llava-13b": {
         "model": {"kind": "hub", "id": "llava-hf/llava-1.5-13b-hf"},
         "data": _RLAIF_V,
+        "hardness": _CLIP,
     },
     "tiny": {
         "model": {"kind": "miniature"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import AnyHttpUrl
+from pydantic import AnyHttpUrl, field_validator
 
 from dama.spec.base import EnvName, Part, PositiveFloat, PositiveInt
 from dama.spec.places import StoreUri
@@ -35,6 +35,13 @@ class StorageSpec(Part):
     attempts: PositiveInt = 5
     """Tries of one request, with growing, jittered pauses."""
     timeout_seconds: PositiveFloat = 30.0
-    """Wait this long for a connection or an answer."""
+    """Wait this long for an answer; for a connection at most five seconds."""
     scratch: str | None = None
     """Folder for local copies and checkpoints; a temporary one if left out."""
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _no_keys_inside(cls, address: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if address is not None and (address.username or address.password):
+            raise ValueError("holds credentials; name the variables that hold them in storage.keys")
+        return address

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from dama.hardness.summary import DOMINATES
 from dama.report.view import HardnessView, RunView, number, said, signed
 
-LENGTH_DOMINATES = 0.3
-"""|Pearson's r| of δ with the difference in number of facts from which on length is said to dominate."""
 _LOST = 3.0
 
 
 def length_dominates(hardness: HardnessView) -> bool:
     """Say whether δ follows the number of facts more than it should."""
-    return abs(hardness.length_correlation) >= LENGTH_DOMINATES
+    return abs(hardness.length_correlation) > DOMINATES
 
 
 def concerns(view: RunView) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from dama.report.palette import LIGHT
@@ -74,6 +75,7 @@ def _place(axes: Any, panel: Panel, head: float) -> None:  # noqa: ANN401 - matp
     names = [line.label for line in panel.lines] + [mark.label for mark in panel.marks if mark.axis == "y"]
     longest = max((len(_plain(name)) for name in names), default=0)
     right = 0.42 if panel.right else 0.1 + 0.062 * longest + (0.05 if longest else 0.0)
+    right += 0.2 if _dashes_differ(panel) else 0.0
     axes.set_position(
         (_LEFT / _WIDTH, 0.42 / height, (_WIDTH - _LEFT - right) / _WIDTH, (_HEIGHT - 0.42 - 0.32) / height)
     )
@@ -88,7 +90,9 @@ def _fill(axes: Any, panel: Panel) -> None:  # noqa: ANN401
     axes.set_axisbelow(True)
     axes.tick_params(axis="both", length=0, colors=LIGHT["muted"], pad=4)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=panel.bars is None, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(nbins=6, integer=panel.bars is None, min_n_ticks=1, steps=[1, 2, 5, 10])
+    )
     axes.set_xlabel(_math(panel.x_label), color=LIGHT["muted"], labelpad=3, loc="right")
     above = {"color": LIGHT["muted"], "textcoords": "offset points", "va": "bottom", "annotation_clip": False}
     axes.annotate(
@@ -172,42 +176,49 @@ def _marks(axes: Any, panel: Panel) -> None:  # noqa: ANN401
 
 
 def _labels(axes: Any, panel: Panel) -> None:  # noqa: ANN401
-    """Write each line's name at its end, pushed apart where two would overlap."""
+    """Write each line's name at its end, pushed apart where two would overlap, with a sample of its dash."""
     low, high = axes.get_ylim()
-    ends: list[tuple[float, str, str, float]] = []
+    ends: list[tuple[float, str, str, float, str]] = []
     for line in panel.lines:
         known = np.flatnonzero(np.isfinite(line.y))
         if line.label and len(known):
             end = (float(line.y[known[-1]]) - low) / (high - low)
-            ends.append((end, line.label, line.colour, max(line.opacity, 0.75)))
+            ends.append((end, line.label, line.colour, max(line.opacity, 0.75), line.dash))
     for mark in panel.marks:
         if mark.axis == "y" and mark.label and low <= mark.value <= high:
-            ends.append(((mark.value - low) / (high - low), mark.label, "muted", 1.0))
+            ends.append(((mark.value - low) / (high - low), mark.label, "muted", 1.0, mark.dash))
     ends.sort()
+    start = 1.075 if _dashes_differ(panel) else 1.015
     heights = spread([end for end, *_ in ends], gap=0.085)
-    for height, (_, label, colour, opacity) in zip(heights, ends, strict=True):
-        axes.text(
-            1.015,
-            height,
-            _math(label),
-            transform=axes.transAxes,
-            color=LIGHT[colour],
-            alpha=opacity,
-            va="center",
-            ha="left",
-        )
+    for height, (_, label, colour, opacity, dash) in zip(heights, ends, strict=True):
+        style = {"transform": axes.transAxes, "color": LIGHT[colour], "alpha": opacity}
+        axes.text(start, height, _math(label), va="center", ha="left", **style)
+        if start > 1.05:
+            sample = Line2D([1.015, 1.062], [height, height], linestyle=dash, linewidth=1.4, **style)
+            sample.set_clip_on(False)
+            axes.add_line(sample)
+
+
+def _dashes_differ(panel: Panel) -> bool:
+    return len({line.dash for line in panel.lines if line.label}) > 1
 
 
 def spread(places: list[float], gap: float) -> list[float]:
-    """Move ascending places in [0, 1] apart, so that neighbours keep at least `gap`; order is kept."""
-    moved = [min(max(place, 0.0), 1.0) for place in places]
-    for index in range(1, len(moved)):
-        moved[index] = max(moved[index], moved[index - 1] + gap)
-    ceiling = max(1.0, gap * (len(moved) - 1))
-    for index in range(len(moved) - 1, -1, -1):
-        moved[index] = min(moved[index], ceiling)
-        ceiling = moved[index] - gap
-    return moved
+    """Move ascending places in [0, 1] apart as little as keeps neighbours at least `gap` apart."""
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([min(max(place, 0.0), 1.0)])
+        while len(groups) > 1 and _span(groups[-2], gap)[1] + gap > _span(groups[-1], gap)[0]:
+            last = groups.pop()
+            groups[-1] += last
+    return [_span(group, gap)[0] + gap * index for group in groups for index in range(len(group))]
+
+
+def _span(group: list[float], gap: float) -> tuple[float, float]:
+    """Return where the first and the last of a group go: evenly spaced about the group's mean."""
+    length = gap * (len(group) - 1)
+    first = max(0.0, min(sum(group) / len(group) - length / 2, 1.0 - length))
+    return first, first + length
 
 
 def _math(text: str) -> str:

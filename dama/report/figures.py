@@ -10,6 +10,11 @@ from dama.report.view import EASIEST, GROUPS, HARDEST, MIDDLE, RunView, number
 
 PAPER_BETA = {"min": 0.0524, "max": 0.1428, "mean": 0.0999, "std": 0.0288}
 """β_D as the paper reports it for RLAIF-V (Fig. 7)."""
+GAP_CAPTION = (
+    "β·g of the quarter with the largest δ (easiest), the middle half, and the quarter with the smallest δ "
+    "(hardest), smoothed. In the paper plain DPO lets the easy ones run away from the hard ones, and a "
+    "data-aware β brings them together."
+)
 _ZERO = Mark("y", 0.0, "", "-")
 
 
@@ -129,9 +134,7 @@ def gap_panel(view: RunView, name: str = "gaps") -> Panel | None:
     return Panel(
         name,
         "Reward gap by hardness",
-        "β·g of the quarter with the largest δ (easiest), the middle half, and the quarter with the smallest "
-        "δ (hardest), smoothed. In the paper plain DPO lets the easy ones run away from the hard ones, and a "
-        "data-aware β brings them together.",
+        GAP_CAPTION,
         "reward gap β·g (nats)",
         paper="Figs. 1, 6",
         lines=tuple(lines),

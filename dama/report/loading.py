@@ -26,6 +26,7 @@ from dama.report.view import (
     StageTime,
     result_from,
 )
+from dama.spec.hardness import HardnessSpec
 from dama.spec.method import Dama, Mdpo, uses_alpha_data
 from dama.spec.run import RunSpec
 
@@ -45,8 +46,8 @@ def load_run(spec: RunSpec, sources: Sources) -> RunView:
     train, data = sources.folders["train"], sources.folders["data"]
     hardness = None
     if "alpha" in sources.folders:
-        aggregate = spec.hardness.aggregate if spec.hardness else "sum"
-        hardness = load_hardness(sources.folders["alpha"], data, aggregate)
+        part = spec.hardness or HardnessSpec()
+        hardness = load_hardness(sources.folders["alpha"], data, part.aggregate, part.form)
     method = spec.method
     return RunView(
         run=spec.name,

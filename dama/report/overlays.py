@@ -18,7 +18,7 @@ _DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 
 def overlay_panels(views: Sequence[RunView]) -> tuple[Panel, ...]:
-    """Return loss, margin and accuracy, a line a run: colour by method, a dash for each further run of it."""
+    """Return loss, margin, reward and accuracy: colour by method, a dash for each further run of it."""
     panels = (
         Panel(
             "loss",
@@ -38,6 +38,15 @@ def overlay_panels(views: Sequence[RunView]) -> tuple[Panel, ...]:
             marks=(Mark("y", 0.0, "", "-"),),
         ),
         Panel(
+            "reward_chosen",
+            "Reward of chosen answers",
+            "β times the log-ratio to the starting model. A run whose line sinks below 0 has come to say its "
+            "chosen answers less often than before.",
+            "reward (nats)",
+            lines=_lines(views, "reward_chosen"),
+            marks=(Mark("y", 0.0, "", "-"),),
+        ),
+        Panel(
             "accuracy",
             "Preference accuracy",
             "Share of the batch whose chosen answer gained more. One half is chance.",
@@ -51,7 +60,7 @@ def overlay_panels(views: Sequence[RunView]) -> tuple[Panel, ...]:
 
 
 def gap_panels(views: Sequence[RunView]) -> tuple[Panel, ...]:
-    """Return one panel a run, all on one scale: reward gaps by hardness."""
+    """Return one panel a run, all on one scale: reward gaps by hardness (see GAP_CAPTION)."""
     found = [(view, gap_panel(view, f"gaps-{view.run}")) for view in views]
     panels = [(view, panel) for view, panel in found if panel is not None]
     values = [value for _, panel in panels for line in panel.lines for value in line.y if np.isfinite(value)]
@@ -60,7 +69,7 @@ def gap_panels(views: Sequence[RunView]) -> tuple[Panel, ...]:
     low, high = min(0.0, *values), max(0.0, *values)
     room = 0.06 * (high - low) or 0.5
     return tuple(
-        replace(panel, title=f"{view.run}: reward gap by hardness", y_range=(low - room, high + room))
+        replace(panel, title=view.run, caption="", paper="", y_range=(low - room, high + room))
         for view, panel in panels
     )
 

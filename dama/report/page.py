@@ -12,10 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from dama.errors import DamaError
+from dama.hardness.summary import DOMINATES
 from dama.report import tables
-from dama.report.concerns import LENGTH_DOMINATES, concerns, length_dominates
+from dama.report.concerns import concerns, length_dominates
 from dama.report.drawing import Drawing, drawn
-from dama.report.figures import beta_panels, gap_panel, training_panels
+from dama.report.figures import GAP_CAPTION, beta_panels, gap_panel, training_panels
 from dama.report.overlays import gap_panels, overlay_panels
 from dama.report.palette import DARK, LIGHT, accent, css_variables
 from dama.report.panels import Panel
@@ -46,7 +47,7 @@ def write_report(view: RunView, out: Path) -> Summary:
         "spent": tables.duration(tables.total_seconds(view.stages, reused=False)),
         "spent_whole": tables.duration(tables.total_seconds(view.stages, reused=True)),
         "length_dominates": view.hardness is not None and length_dominates(view.hardness),
-        "length_limit": LENGTH_DOMINATES,
+        "length_limit": DOMINATES,
         "drawings": drawings,
     }
     environment = _environment()
@@ -64,6 +65,10 @@ def compare(views: Sequence[RunView], out: Path) -> None:
             wanted="two or more, each under its own name",
         )
     overlays, gaps = overlay_panels(views), gap_panels(views)
+    told: dict[str, list[str]] = {}
+    for view in views:
+        for text in concerns(view):
+            told.setdefault(text, []).append(view.run)
     drawings = _draw((*overlays, *gaps), out)
     values = {
         "views": views,
@@ -72,7 +77,8 @@ def compare(views: Sequence[RunView], out: Path) -> None:
         "overlays": drawings[: len(overlays)],
         "gaps": drawings[len(overlays) :],
         "times": tables.comparison_times(views),
-        "concerns": [(view.run, text) for view in views for text in concerns(view)],
+        "concerns": told,
+        "gap_caption": GAP_CAPTION,
         "paper": tables.paper_table(),
         "drawings": drawings,
     }

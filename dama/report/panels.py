@@ -81,9 +81,12 @@ class Panel:
 
 def smoothed(values: Floats, window: int, weights: Floats | None = None) -> Floats:
     """Return the centred running mean of `values` (T,), weighted; NaN only where a window holds no number."""
+    if not len(values):
+        return values
     known = np.isfinite(values)
     weight = np.where(known, 1.0 if weights is None else weights, 0.0)
-    kernel = np.ones(max(1, min(window, len(values))))
+    width = min(window, len(values))
+    kernel = np.ones(width - (width % 2 == 0))
     total = np.convolve(np.where(known, values, 0.0) * weight, kernel, mode="same")
     share = np.convolve(weight, kernel, mode="same")
     mean = np.full(len(values), np.nan)

@@ -15,7 +15,7 @@ _SHOWN, _FACTS, _THUMBNAIL = 5, 14, 168
 """Preferences at each end, facts of an answer, longer side of a thumbnail in pixels."""
 
 
-def load_hardness(alpha: Path, data: Path, aggregate: str) -> HardnessView | None:
+def load_hardness(alpha: Path, data: Path, aggregate: str, form: str) -> HardnessView:
     """Read what stage alpha wrote; pictures and prompts come from the preference table in `data`."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -40,6 +40,7 @@ def load_hardness(alpha: Path, data: Path, aggregate: str) -> HardnessView | Non
         hardest=tuple(_example(table, i, preferences) for i in low),
         easiest=tuple(_example(table, i, preferences) for i in high),
         aggregate=aggregate,
+        form=form,
     )
 
 

@@ -120,7 +120,7 @@ def summarised(view: RunView) -> Summary:
         hardness=None
         if hardness is None
         else HardnessSummary(
-            delta_mean=_finite(float(np.mean(hardness.delta)) if len(hardness.delta) else None),
+            delta_mean=_finite(hardness.mean_delta),
             share_positive=_finite(hardness.share_positive),
             length_correlation=_finite(hardness.length_correlation),
             beta_data=beta_statistics(view),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dama.report.figures import PAPER_BETA, beta_statistics
 from dama.report.view import Change, RunView, StageTime, number, said, signed
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>&~])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]#|<>&~])")
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ def escaped(text: str) -> str:
 
 
 def results_table(view: RunView) -> Table:
-    """Return every measure before, after, and the difference."""
-    rows = []
-    for change in view.changes():
+    """Return every measure before, after, and the difference; benchmarks by name where there are several."""
+    changes, rows = view.changes(), []
+    several = len({change.benchmark for change in changes}) > 1
+    for change in changes:
         tone = {True: "good", False: "bad", None: ""}[change.improved]
-        rows.append(
-            (
-                Cell(change.benchmark),
-                Cell(named(change)),
-                Cell(number(change.before)),
-                Cell(number(change.after)),
-                Cell(signed(change.difference), tone),
-                Cell(f"{change.n:,}" if change.n else "–", "quiet"),
-            )
+        row = (
+            Cell(named(change)),
+            Cell(number(change.before)),
+            Cell(number(change.after)),
+            Cell(signed(change.difference), tone),
+            Cell(f"{change.n:,}" if change.n else "–", "quiet"),
         )
-    return Table(("benchmark", "measure", "before", "after", "difference", "answers"), tuple(rows), words=2)
+        rows.append((Cell(change.benchmark), *row) if several else row)
+    columns = ("measure", "before", "after", "difference", "n")
+    return Table(("benchmark", *columns) if several else columns, tuple(rows), words=1 + several)
 
 
 def named(change: Change) -> str:
@@ -77,7 +77,7 @@ def beta_table(view: RunView) -> Table:
         (
             (Cell("this run"), *(Cell(number(ours.get(name), 4)) for name in names)),
             (
-                Cell("the paper's (RLAIF-V)", "quiet"),
+                Cell("the paper’s (RLAIF-V)", "quiet"),
                 *(Cell(number(PAPER_BETA[name], 4), "quiet") for name in names),
             ),
         ),
@@ -117,7 +117,7 @@ def duration(seconds: float) -> str:
     """Return seconds as a person says them: 4.2 s, 3 min 07 s, 7 h 02 min."""
     if seconds != seconds:
         return "–"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:
@@ -145,22 +145,17 @@ def data_table(view: RunView) -> Table:
 def paper_table() -> Table:
     """Return the paper's results on Object HalBench."""
     rows = (
-        ("LLaVA-1.5-7B", 47.75, 73.08),
-        ("  + DPO", 78.29, 89.48),
-        ("  + D2PO", 82.54, 90.64),
-        ("  + MDPO", 88.00, 93.74),
-        ("  + DAMA", 90.87, 95.33),
-        ("LLaVA-1.5-13B", 50.0, 76.4),
-        ("  + DPO", 84.5, 92.4),
-        ("  + DAMA", 89.1, 94.4),
+        ("LLaVA-1.5-7B", "47.75", "73.08"),
+        ("+ DPO", "78.29", "89.48"),
+        ("+ D2PO", "82.54", "90.64"),
+        ("+ MDPO", "88.00", "93.74"),
+        ("+ DAMA", "90.87", "95.33"),
+        ("LLaVA-1.5-13B", "50.0", "76.4"),
+        ("+ DPO", "84.5", "92.4"),
+        ("+ DAMA", "89.1", "94.4"),
     )
-    return Table(
-        ("the paper's models", "response ↑", "mention ↑"),
-        tuple(
-            (Cell(name.strip(), "" if name.startswith("L") else "inset"), Cell(f"{a:g}"), Cell(f"{b:g}"))
-            for name, a, b in rows
-        ),
-    )
+    cells = tuple((Cell(name, "inset" if "+" in name else ""), Cell(a), Cell(b)) for name, a, b in rows)
+    return Table(("the paper’s models", "response ↑", "mention ↑"), cells)
 
 
 def comparison_table(views: Sequence[RunView]) -> Table:

@@ -54,11 +54,24 @@ class HardnessView:
     hardest: tuple[Example, ...]
     easiest: tuple[Example, ...]
     aggregate: str = "sum"
+    form: str = "probabilities"
+
+    @property
+    def even(self) -> float:
+        """Return the δ at which the image favours neither answer: scores make δ a ratio, not a difference."""
+        return 1.0 if self.form == "scores" else 0.0
 
     @property
     def share_positive(self) -> float:
-        """Return the share of preferences with δ > 0."""
-        return float(np.mean(self.delta > 0)) if len(self.delta) else float("nan")
+        """Return the share of preferences whose δ says that the chosen answer fits better."""
+        known = self.delta[np.isfinite(self.delta)]
+        return float(np.mean(known > self.even)) if len(known) else float("nan")
+
+    @property
+    def mean_delta(self) -> float:
+        """Return δ̄."""
+        known = self.delta[np.isfinite(self.delta)]
+        return float(np.mean(known)) if len(known) else float("nan")
 
     @property
     def length_correlation(self) -> float:
@@ -124,7 +137,7 @@ class Change:
     @property
     def difference(self) -> float | None:
         """Return after − before, None where one is missing."""
-        return None if self.before is None or self.after is None else self.after - self.before
+        return None if self.before is None or self.after is None else round(self.after - self.before, 10)
 
     @property
     def improved(self) -> bool | None:

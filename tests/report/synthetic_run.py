@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from dama.data.ingest import ImageWriter
 from dama.data.parquet import write_rows
 from dama.data.table import IMAGE_SCHEMA, IMAGES, PREFERENCE_SCHEMA, PREFERENCES
+from dama.hardness.cache import write_hardness
 from dama.report.loading import Sources, load_run
 from dama.report.view import RunView, StageTime
 from dama.spec.load import parse
@@ -26,7 +27,7 @@ SHAPES = ("circle", "square", "cross")
 BATCH = 16
 
 
-def spec_of(method: str = "dama", **changes: Any) -> RunSpec:
+def spec_of(method: Any = "dama", **changes: Any) -> RunSpec:
     """Return a run file of the tiny model, with whole parts replaced by `changes`."""
     text = json.dumps({"name": changes.pop("name", method), "model": "tiny", "method": method, **changes})
     return parse(text, folder=Path("/somewhere/private"))
@@ -48,7 +49,9 @@ def picture(rng: np.random.Generator) -> bytes:
     return encoded.getvalue()
 
 
-def write_data(folder: Path, preferences: int = 60, seed: int = 0) -> dict[str, Any]:
+def write_data(
+    folder: Path, preferences: int = 60, seed: int = 0, prompt: str = "Describe the image."
+) -> dict[str, Any]:
     """Write a preference table with one PNG a preference; return the commit's meta."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, images, rows = np.random.default_rng(seed), ImageWriter(folder), []
@@ -60,7 +63,7 @@ def write_data(folder: Path, preferences: int = 60, seed: int = 0) -> dict[str, 
             {
                 "id": f"p{index:03d}",
                 "image": sha,
-                "prompt": "Describe the image.",
+                "prompt": prompt,
                 "chosen": sentence(rng),
                 "rejected": sentence(rng),
                 "source": "synthetic",
@@ -101,7 +104,7 @@ def write_alpha(folder: Path, preferences: int = 60, seed: int = 1, *, by_length
                 **{f"{side}_probabilities": (np.exp(scores[side] - 24) / whole).tolist() for side in sides},
             }
         )
-    pq.write_table(pa.Table.from_pylist(rows), folder / "hardness.parquet")
+    write_hardness(folder, rows)
 
 
 def write_train(folder: Path, spec: RunSpec, steps: int = 200, preferences: int = 60, seed: int = 2) -> None:
@@ -201,7 +204,7 @@ def make_run(
     """Write a synthetic run into `folder` and read it back as the report does."""
     spec = spec_of(method, **changes)
     metas: dict[str, dict[str, Any]] = {"data": write_data(folder / "data"), "train": {"steps": steps}}
-    write_train(folder / "train", spec, steps)
+    write_train(folder / "train", spec, steps, seed=len(method) + ord(method[1]))
     if spec.hardness is not None:
         write_alpha(folder / "alpha", by_length=by_length)
         metas["alpha"] = {}

@@ -1,0 +1,47 @@
+# dama on a laptop. `make demo` and `make test` set up everything they need, in .venv.
+
+VENV ?= .venv
+PYTHON ?= python3
+# Where torch's CPU build is found on machines without CUDA; empty where pip's own settings find it.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PYTEST = $(VENV)/bin/python -m pytest
+INSTALLED = $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format lock install clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: $(INSTALLED) ## the whole pipeline in miniature: SFT model, DPO and DAMA, report (about 5 minutes)
+	$(VENV)/bin/dama demo
+
+test: $(INSTALLED) ## the quick tests, with coverage
+	rm -f .coverage .coverage.*
+	$(PYTEST) -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
+	$(VENV)/bin/coverage report --fail-under=90 | tail -n 5
+
+test-slow: $(INSTALLED) ## the tests that take minutes: every layout, kill -9 in every stage, the demo on three seeds
+	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+lint: $(INSTALLED) ## ruff, mypy --strict, import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(INSTALLED) ## let ruff format the code
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+lock: $(INSTALLED) ## write requirements/*.lock from pyproject.toml
+	requirements/lock $(VENV)/bin/uv
+
+install: $(INSTALLED) ## only set up .venv
+
+clean: ## remove .venv and what the demo made
+	rm -rf $(VENV) demo-run build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+$(INSTALLED): pyproject.toml $(wildcard requirements/*.lock) requirements/install
+	@requirements/install "$(PYTHON)" "$(VENV)" "$(TORCH_INDEX)"
+	@touch $@

@@ -1,7 +1,8 @@
 """Scores by an open_clip model: logit_scale · cosine of every fact and the preference's image (Eq 3).
 
 The softmax of Eq 4 needs scaled logits (about 100 · cosine for the OpenAI models): over raw cosines it is
-nearly flat and δ would only count facts.
+nearly flat and δ would only count facts. A logit_bias (SigLIP) is left out: the softmax does
+not see it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ with warnings.catch_warnings():
     import open_clip
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch.backends import cudnn  # noqa: E402
 
 from dama.hardness.similarity import Images  # noqa: E402
 from dama.records import Facts, PairScore, Preference  # noqa: E402
@@ -99,7 +101,9 @@ class ClipScorer:
     @torch.inference_mode()
     def _encode_images(self, keys: list[str], images: Images) -> Tensor:
         pixels = torch.stack([self._transform(images.open(key)) for key in keys]).to(self._device)
-        return _unit(self._model.encode_image(pixels))
+        # On a GPU convolutions run in TF32 unless told not to: ten bits for scores of 20 to 30.
+        with cudnn.flags(enabled=cudnn.enabled, deterministic=True, allow_tf32=False):
+            return _unit(self._model.encode_image(pixels))
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[str]) -> Tensor:

@@ -13,6 +13,7 @@ from PIL import Image
 from dama.errors import HardnessError
 from dama.hardness import clip
 from dama.hardness.clip import ClipScorer, load_clip, tag_options, token_count
+from dama.hardness.similarity import Scorer
 from dama.records import Facts, PairScore, Preference
 
 
@@ -59,7 +60,8 @@ def test_scores_are_scaled_cosines_one_a_fact(scorer: ClipScorer, tiny_clip: Pat
     model.eval()
     tokenize = open_clip.get_tokenizer(f"local-dir:{tiny_clip}")
     wanted = items(6)
-    for (preference, facts), score in zip(wanted, scorer.score(wanted, Drawn()), strict=True):
+    kept: Scorer = scorer  # the protocol that any other scorer keeps
+    for (preference, facts), score in zip(wanted, kept.score(wanted, Drawn()), strict=True):
         assert score.id == preference.id
         assert score.flags == ()
         with torch.inference_mode():

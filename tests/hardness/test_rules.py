@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dama.hardness.facts import Splitter
 from dama.hardness.rules import RuleSplitter, facts_of
 from dama.records import Facts, Preference
 from dama.spec.hardness import RuleFacts
@@ -80,7 +81,8 @@ def test_facts_keep_the_order_of_preferences_and_come_as_a_stream() -> None:
             yield preference(f"Number {number} stands.", name=str(number))
             number += 1
 
-    stream = RuleSplitter(RuleFacts()).split(endless())  # type: ignore[arg-type]
+    splitter: Splitter = RuleSplitter(RuleFacts())  # the protocol that any other splitter keeps
+    stream = splitter.split(endless())  # type: ignore[arg-type]
     assert [next(stream).id for _ in range(3)] == ["0", "1", "2"]
     assert drawn == [0, 1, 2]
 

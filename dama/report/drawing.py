@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from dama.report.palette import LIGHT
 from dama.report.panels import Line, Panel
 
 _WIDTH, _HEIGHT, _TITLE = 4.6, 2.6, 0.36
 """Inches of a figure, and of the head that only a PNG has."""
+_PAD = 0.16
+"""Inches around a PNG."""
 _LEFT = 0.42
 """Inches left of the axes, for their numbers."""
 _RC = {
@@ -45,7 +48,9 @@ class Drawing:
 
 def drawn(panel: Panel) -> Drawing:
     """Draw a panel twice: for the page, and as a picture that stands alone."""
-    with rc_context(_RC):
+    with rc_context():
+        rcdefaults()  # a person's own matplotlibrc must not change a report
+        rcParams.update(_RC)
         figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="none")
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -56,8 +61,8 @@ def drawn(panel: Panel) -> Drawing:
         figure.set_size_inches(_WIDTH, _HEIGHT + _TITLE)
         _place(axes, panel, head=_TITLE)
         figure.text(
-            0.022,
-            1 - 0.14 / (_HEIGHT + _TITLE),
+            0.0,
+            1 - 0.1 / (_HEIGHT + _TITLE),
             _math(panel.title),
             fontsize=9.5,
             fontweight="bold",
@@ -65,7 +70,14 @@ def drawn(panel: Panel) -> Drawing:
             va="top",
         )
         image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=200, facecolor=LIGHT["card"], metadata={"Software": None})
+        figure.savefig(
+            image,
+            format="png",
+            dpi=200,
+            facecolor=LIGHT["card"],
+            bbox_inches=Bbox([[-_PAD, -_PAD / 2], [_WIDTH + _PAD, _HEIGHT + _TITLE + _PAD / 2]]),
+            metadata={"Software": None},
+        )
     return Drawing(panel, _inline(text.getvalue(), panel), image.getvalue())
 
 

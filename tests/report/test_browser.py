@@ -21,7 +21,7 @@ def dump(page: Path, profile: Path) -> str:
     assert BROWSER is not None
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-        "--disable-component-update --disable-sync --dump-dom"
+        "--disable-component-update --disable-sync --disable-dev-shm-usage --dump-dom"
     )
     command = [BROWSER, *flags.split(), f"--user-data-dir={profile}", page.as_uri()]
     return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout

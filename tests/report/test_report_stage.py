@@ -58,8 +58,14 @@ def made(tmp_path: Path, method: str = "dama") -> tuple[RunSpec, LocalStore, Any
     return spec, LocalStore(tmp_path / "store"), whole
 
 
-def test_stage_leaves_page_tables_pictures_and_summary(tmp_path: Path) -> None:
-    _, store, whole = made(tmp_path)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, LocalStore, Any]:
+    """A run that tests only read."""
+    return made(tmp_path_factory.mktemp("finished"))
+
+
+def test_stage_leaves_page_tables_pictures_and_summary(finished: tuple[RunSpec, LocalStore, Any]) -> None:
+    _, store, whole = finished
     commit = read_commit(store, whole["report"].prefix)
     assert commit is not None
     assert {"report.html", "report.md", "summary.json", "figures/loss.png"} <= set(commit.parts)
@@ -83,10 +89,10 @@ def test_a_second_run_says_whose_artifacts_it_reused(tmp_path: Path) -> None:
     assert [name for name, d in durations.items() if d["reused"]] == ["data", "alpha", "baseline"]
 
 
-def test_page_does_not_name_the_store(tmp_path: Path) -> None:
-    _, store, whole = made(tmp_path)
+def test_page_does_not_name_the_store(finished: tuple[RunSpec, LocalStore, Any]) -> None:
+    _, store, whole = finished
     page = store.get_bytes(f"{whole['report'].prefix}/report.html").decode()
-    assert str(tmp_path) not in page
+    assert str(store.root) not in page
     assert "preferences per second 60.7" in page
 
 
@@ -120,8 +126,8 @@ class Elsewhere(LocalStore):
         super().get_file(key, path, progress)
 
 
-def test_weights_are_not_fetched_to_look_at_a_run(tmp_path: Path) -> None:
-    spec, local, whole = made(tmp_path)
+def test_weights_are_not_fetched_to_look_at_a_run(finished: tuple[RunSpec, LocalStore, Any]) -> None:
+    spec, local, whole = finished
     store = Elsewhere(local.root)
     view = report.load_view(spec, store, whole)
     assert view.steps == 20

@@ -4,13 +4,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from synthetic_run import make_run, write_data
+from synthetic_run import write_data
 
-from dama.hardness.cache import HARDNESS_SCHEMA
+from dama.hardness.cache import write_hardness
 from dama.report.sheet import load_hardness, thumbnail
 from dama.report.view import HardnessView
 
@@ -24,9 +22,9 @@ def row(id_: str, facts: int, score: float, **changes: Any) -> dict[str, Any]:
     return {"id": id_, "delta": 0.1, "alpha_data": 1.0, "flags": [], **sides, **changes}
 
 
-def load(tmp_path: Path, *rows: dict[str, Any]) -> HardnessView:
-    write_data(tmp_path / "data", preferences=4)
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=HARDNESS_SCHEMA), tmp_path / "hardness.parquet")
+def load(tmp_path: Path, *rows: dict[str, Any], prompt: str = "What is here?") -> HardnessView:
+    write_data(tmp_path / "data", preferences=4, prompt=prompt)
+    write_hardness(tmp_path, rows)
     return load_hardness(tmp_path, tmp_path / "data", "mean", "probabilities")
 
 
@@ -68,7 +66,8 @@ def test_thumbnails_are_small_and_keep_their_shape(size: tuple[int, int], shown:
         assert image.format == "JPEG"
 
 
-def test_a_long_prompt_is_cut(tmp_path: Path) -> None:
-    view = make_run(tmp_path, steps=1)
-    assert view.hardness is not None
-    assert all(len(example.prompt) <= 240 for example in view.hardness.hardest)
+def test_a_long_prompt_is_cut_and_set_on_one_line(tmp_path: Path) -> None:
+    (example,) = load(tmp_path, row("p000", 1, 25.0), prompt="What\n is " + "x" * 300).hardest
+    assert len(example.prompt) == 240
+    assert example.prompt.startswith("What is xxx")
+    assert example.prompt.endswith("x…")

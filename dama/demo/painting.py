@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PIXELS = 72
 CELL_PIXELS = 24
 
-_RADIUS = {"small": 6, "big": 9}
+_RADIUS = {"small": 6, "big": 10}
 _PAINT = {
     "red": (214, 32, 38),
     "orange": (246, 146, 30),

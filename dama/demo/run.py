@@ -40,14 +40,18 @@ def run_demo(folder: Path, seed: int = 0, methods: tuple[str, ...] = ("dpo", "da
     console = Console(highlight=False, soft_wrap=True)
     specs = {}
     for method in methods:
-        file = folder / f"{method}.yaml"
-        text = _RUN_FILE.format(method=method, seed=seed)
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+        file = write_run_file(folder, method, seed)
         specs[method] = load(file)
         run_all(specs[method], (STAGE, *STAGES), console, typed=str(file))
     for line in ending(specs, folder):
         console.print(line, markup=False)
+
+
+def write_run_file(folder: Path, method: str, seed: int) -> Path:
+    """Write the demo's run file for `method` into `folder`; return where it is."""
+    file = folder / f"{method}.yaml"
+    file.write_text(_RUN_FILE.format(method=method, seed=seed), encoding="utf-8")
+    return file
 
 
 def ending(specs: Mapping[str, RunSpec], folder: Path) -> list[str]:

@@ -45,6 +45,8 @@ app = typer.Typer(
 )
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives it no public name of its own
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 _RUNS, _FILES, _START = "Run", "Run file", "Start here"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
@@ -96,14 +98,17 @@ def _outcome(arguments: list[str], debug: bool) -> tuple[int, list[str], BaseExc
         return error.exit_code, [str(error) or "saved and stopped; the same command goes on"], None
     except _UsageError as error:
         return 2, _usage(error), None
-    except KeyboardInterrupt as error:
-        return 130, ["stopped"], error
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the exit does not flush into it again
         return 141, [], None
     except Exception as error:  # a fault of ours: still one line
         text = " ".join(str(error).split())
         return 1, [f"error: {type(error).__name__}: {text}; run again with --debug to see where"], error
+    if code == _INTERRUPTED:
+        from dama.stages.launch import PARENT
+
+        alone = PARENT not in os.environ  # a stage's process leaves the word to its parent
+        return code, ["stopped; the same command goes on from here"] if alone else [], None
     return code if isinstance(code, int) else 0, [], None
 
 

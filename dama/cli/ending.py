@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-from rich.markup import escape
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,24 +12,29 @@ if TYPE_CHECKING:
 
 
 def say_ending(out: Console, spec: RunSpec) -> None:
-    """Print what came out of a run, from its summary.json, and where its report lies."""
-    from dama.errors import ObjectMissing
+    """Print what came out of a finished run, and where its report lies; MissingInput when it has none yet."""
+    from dama.errors import MissingInput, ObjectMissing
     from dama.stages.publish import SUMMARY, report_page
     from dama.storage.layout import run_prefix
     from dama.storage.uri import open_store
 
-    store = open_store(spec.storage)
+    store, run = open_store(spec.storage), run_prefix(spec.name)
     try:
-        summary: dict[str, Any] = json.loads(store.get_bytes(f"{run_prefix(spec.name)}/{SUMMARY}"))
-    except (ObjectMissing, ValueError):
-        summary = {}
-    for line in headlines(summary):
-        out.print(escape(line))
+        summary = store.get_bytes(f"{run}/{SUMMARY}")
+    except ObjectMissing as error:
+        raise MissingInput(f"report of run {spec.name}", "report", f"{store.uri}/{run}") from error
+    for line in lines_of(summary):
+        out.print(line, markup=False)
     page = report_page(store, spec.name)
     if page is not None:
-        out.print(f"report: [bold]{escape(page)}[/]")
+        out.print(f"report: {page}", markup=False)
 
 
-def headlines(summary: dict[str, Any]) -> list[str]:
-    """Return the lines that a summary's own module makes of it; none where there is nothing to say."""
-    return []
+def lines_of(summary: bytes) -> list[str]:
+    """Return what a summary.json says in a few lines; none when another version of dama wrote it."""
+    try:
+        from dama.report.summary import headlines
+
+        return headlines(json.loads(summary))
+    except (ImportError, ValueError):
+        return []

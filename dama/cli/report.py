@@ -1,24 +1,55 @@
-"""`dama report`: where a run's report is, or several runs side by side."""
+"""`dama report`: what came out of a run, or several runs on one page."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from dama.spec.run import RunSpec
 
 
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Run files, or run folders (runs/<name>).", show_default=False),
+        typer.Argument(metavar="RUN...", help="Run files, or run folders (runs/NAME).", show_default=False),
     ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the comparison of several runs is written.")
+    ] = Path("comparison"),
 ) -> None:
-    """Print what came out of a run and where its report is."""
-    from dama.cli.arguments import console
+    """Print what came out of a finished RUN and where its report is; put several on one page."""
+    from dama.cli.arguments import all_stages, console
     from dama.cli.ending import say_ending
-    from dama.spec.load import load
+    from dama.stages.base import plan
+    from dama.stages.report import compare_runs
+    from dama.storage.uri import open_store
 
-    out = console()
-    for run in runs:
-        say_ending(out, load(run / "run.yaml" if run.is_dir() else run))
+    here, specs = console(), [recorded(run) for run in runs]
+    for spec in specs:
+        say_ending(here, spec)
+    if len(specs) > 1:
+        views = [(spec, open_store(spec.storage), plan(spec, all_stages())) for spec in specs]
+        here.print(f"comparison: {compare_runs(views, out)}", markup=False)
+
+
+def recorded(run: Path) -> RunSpec:
+    """Return the frozen spec that a run recorded in its store; `run` is its folder or its run file."""
+    from dama.errors import DamaError, ObjectMissing
+    from dama.spec.load import load, parse
+    from dama.storage.layout import run_prefix
+    from dama.storage.uri import open_store
+
+    if run.is_dir():
+        return load(run / "run.yaml")
+    spec = load(run)
+    store, key = open_store(spec.storage), f"{run_prefix(spec.name)}/run.yaml"
+    try:
+        text = store.get_bytes(key).decode()
+    except ObjectMissing as error:
+        raise DamaError(
+            f"{store.uri} holds no run '{spec.name}'", do=f"start it with `dama run {run}`"
+        ) from error
+    return parse(text, folder=Path.cwd(), source=f"{store.uri}/{key}")

@@ -39,6 +39,9 @@ def _misbehave(context: StageContext) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "restart-twice" and len(list(notes.glob(f"{name}-*"))) <= 2:
         raise RestartMe
+    if what == "restart-ranks" and rank == 0 and not (notes / "asked").exists():
+        (notes / "asked").touch()
+        raise RestartMe
     if what == "restart-always":
         raise RestartMe
     if what in ("hang", "fail-rank-1", "kill-rank-1"):
@@ -56,7 +59,8 @@ def _misbehave(context: StageContext) -> None:
 def _run(context: StageContext) -> Mapping[str, Any]:
     name = context.planned.stage.name
     if notes := os.environ.get("NOTES"):
-        (Path(notes) / f"{name}-{os.getpid()}-{secrets.token_hex(3)}").touch()
+        rank = os.environ.get("RANK", "0")
+        (Path(notes) / f"{name}-{os.getpid()}-{secrets.token_hex(3)}-{rank}").touch()
     _misbehave(context)
     came = {stage: (folder / "out.txt").read_text() for stage, folder in context.inputs.items()}
     (context.out / "out.txt").write_text(f"{name}({','.join(came.values())}) seed {context.spec.train.seed}")

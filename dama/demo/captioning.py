@@ -29,6 +29,8 @@ _LOOK_BATCH = 500
 _SORTED = 4
 """Batches whose rows are sorted by length together."""
 _IGNORED = -100
+_WORTH_KEEPING = 0.7
+"""Share of captions still open below which those that ended are dropped from the batch."""
 
 
 @torch.no_grad()
@@ -131,19 +133,23 @@ def sample(
 
     past, end = DynamicCache(config=model.config.text_config), WORDS.index(EOS)
     embeddings = prompt_embeddings(model, prompt_tokens(), features)
-    drawn: list[torch.Tensor] = []
+    said = torch.full((len(features), max_new_tokens), end)
+    rows_B = torch.arange(len(features))
     open_B = torch.ones(len(features), dtype=torch.bool)
-    for _ in range(max_new_tokens):
+    for step in range(max_new_tokens):
         hidden = model.model.language_model(inputs_embeds=embeddings, past_key_values=past).last_hidden_state
         chances = (model.lm_head(hidden[:, -1]) / temperature).softmax(-1)
         token_B = torch.multinomial(chances, 1, generator=generator).squeeze(1)
         token_B = torch.where(open_B, token_B, end)
-        drawn.append(token_B)
-        open_B &= token_B != end
+        said[rows_B, step] = token_B
+        open_B = token_B != end
         if not open_B.any():
             break
+        if open_B.float().mean() < _WORTH_KEEPING:
+            past.batch_select_indices(open_B.nonzero().squeeze(1))
+            rows_B, token_B, open_B = rows_B[open_B], token_B[open_B], open_B[open_B]
         embeddings = model.get_input_embeddings()(token_B)[:, None]
-    return [str(text) for text in _tokenizer().batch_decode(torch.stack(drawn, 1), skip_special_tokens=True)]
+    return [str(text) for text in _tokenizer().batch_decode(said, skip_special_tokens=True)]
 
 
 @cache

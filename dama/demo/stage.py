@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,9 +18,13 @@ def _key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON
 
 
 def _run(context: StageContext) -> Mapping[str, Any]:
+    os.environ["DS_ACCELERATOR"] = "cpu"  # saving a model imports DeepSpeed, which would look for GPUs
     import torch
+    from transformers.utils.logging import disable_progress_bar
 
     from dama.demo.world import make_world
+
+    disable_progress_bar()
 
     world = context.spec.world
     if world is None:

@@ -51,7 +51,7 @@ CONFIG: dict[str, Any] = {
         "hf_tokenizer_name": "words",
     },
 }
-_BATCH, _LEARNING_RATE, _WARM_UP, _FIRST_SCALE = 128, 1e-3, 30, 10.0
+_BATCH, _LEARNING_RATE, _WARM_UP, _FIRST_SCALE = 128, 1.5e-3, 30, 10.0
 
 
 def train_clip(

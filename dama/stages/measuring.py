@@ -32,12 +32,14 @@ def measure_folder(context: StageContext, folder: Path) -> Mapping[str, Any]:
     if spec.train.device == "cpu":
         os.environ["DS_ACCELERATOR"] = "cpu"  # transformers may import DeepSpeed, which would look for GPUs
     import torch
+    from transformers.utils.logging import disable_progress_bar
 
     from dama.benchmarks.miniature import Miniature
     from dama.evaluate.measure import measure, write_measured
     from dama.model.load import load_model
     from dama.stages.progress import progress
 
+    disable_progress_bar()
     if spec.train.threads is not None:
         torch.set_num_threads(spec.train.threads)
     loaded = load_model(folder, device=spec.train.device, dtype=spec.train.dtype)

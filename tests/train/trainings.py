@@ -75,9 +75,10 @@ def run_training(
     steps: int = 3,
     method: dict[str, Any] | None = None,
     kill_after: int | None = None,
+    processes: int | None = None,
     **train: Any,
 ) -> Result:
-    """Train `steps` steps of `folder` at one layout and return what came out."""
+    """Train `steps` steps of `folder` at one layout and return what came out; `processes` where not `ranks`."""
     out.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "folder": str(folder),
@@ -104,7 +105,7 @@ def run_training(
     path = out / "settings.json"
     path.write_text(json.dumps(settings))
     command = [sys.executable, str(WORKER), str(path)]
-    if ranks > 1:
+    if (processes or ranks) > 1:
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
         command = [sys.executable, *torchrun, str(WORKER), str(path)]
     env = {**os.environ, "PYTHONPATH": str(WORKER.parent.parent)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -63,6 +64,11 @@ def gathered(part: Tensor) -> Tensor:
     parts = [torch.empty_like(part) for _ in range(world())]
     dist.all_gather(parts, part.contiguous())
     return torch.cat(parts)
+
+
+def shared_folder(mine: Path) -> Path:
+    """Return the folder that all ranks of this machine write to: the one that its first rank offers."""
+    return Path(str(all_objects(str(mine))[rank() - local_rank()]))
 
 
 def share(count: int) -> range:

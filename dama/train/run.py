@@ -81,17 +81,18 @@ def train(
     model = AnswerLogps(llava, gradient_checkpointing=spec.gradient_checkpointing)
     batches = Batches(len(dataset), spec.batch, spec.seed)
     steps = batches.steps(spec.epochs, spec.max_steps)
-    found = checkpoints.newest(scratch / f"resume-{ranks.local_rank()}", ranks.world())
+    shared = ranks.shared_folder(scratch)
+    found = _newest(checkpoints, shared / "resume")
     trainer = PreferenceTrainer(
         model,
-        _arguments(spec, steps, scratch),
+        _arguments(spec, steps, shared),
         dataset=dataset,
         batches=batches,
         forward=forward,
         method=method,
         per_device_batch=spec.per_device_batch,
         checkpoints=checkpoints,
-        scratch=scratch,
+        scratch=shared,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Advance(advance))
@@ -102,6 +103,17 @@ def train(
     trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
     state = trainer.accelerator.get_state_dict(trainer.deepspeed)
     return Trained(trainer.history, state if ranks.rank() == 0 else None, steps, resumed_from)
+
+
+def _newest(checkpoints: Checkpoints, folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
+    """Return the newest whole checkpoint: one rank of a machine fetches it, the others find it there."""
+    if ranks.local_rank() == 0:
+        found = checkpoints.newest(folder, ranks.world())
+        ranks.barrier()
+    else:
+        ranks.barrier()
+        found = checkpoints.newest(folder, ranks.world())
+    return found
 
 
 class _Advance(TrainerCallback):  # type: ignore[misc] - transformers is not typed for mypy

@@ -43,7 +43,7 @@ def main(settings: dict[str, Any]) -> None:
     checkpoints = Checkpoints(LocalStore(out), "train", spec.keep_last)
     if "kill_after" in settings and ranks.rank() == 0:
         _kill_after(checkpoints, settings["kill_after"])
-    scratch = out / "scratch"
+    scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
     trained = train(loaded.model, dataset, Forward(0, device), spec, method, checkpoints, scratch)

@@ -77,14 +77,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     code, lines, error = _outcome([item for item in arguments if item != "--debug"], debug)
-    if code and code != RestartMe.exit_code and not _speaks(code):
+    if code and not _speaks(code):
         lines, error = [], None
-    elif code == RestartMe.exit_code:
-        _speaks(code)
     if debug and error is not None:
         traceback.print_exception(error)
     for line in lines:
         sys.stderr.write(f"dama: {line}\n")
+    if "LOCAL_RANK" in os.environ:
+        from dama.stages.torchrun import leave
+
+        leave(code)
     sys.exit(code)
 
 

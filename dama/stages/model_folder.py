@@ -27,7 +27,11 @@ def model_folder(context: StageContext) -> Path:
     if isinstance(model, LocalModel):
         folder = Path(model.path.removeprefix("file://"))
         if not (folder / "config.json").is_file():
-            raise ModelError(f"{folder} holds no config.json", wanted="a folder in Hugging Face layout", do="mend model.path")
+            raise ModelError(
+                f"{folder} holds no config.json",
+                wanted="a folder in Hugging Face layout",
+                do="mend model.path",
+            )
         return folder
     return context.inputs["world"] / "llava"
 

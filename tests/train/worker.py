@@ -25,6 +25,7 @@ def main(settings: dict[str, Any]) -> None:
     from dama.data.table import PreferenceTable
     from dama.model.encode import Encoder
     from dama.model.load import load_model
+    from dama.stages.torchrun import leave
     from dama.storage.local import LocalStore
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
@@ -52,6 +53,8 @@ def main(settings: dict[str, Any]) -> None:
         save_file({name: tensor.contiguous() for name, tensor in trained.state.items()}, out / "weights.safetensors")
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
+    if ranks.world() > 1:
+        leave(0)
 
 
 def _kill_after(checkpoints: Any, step: int) -> None:

@@ -1,0 +1,97 @@
+"""The real stages, as a person runs them: every artifact made once, and whole whatever kills them."""
+
+import json
+import random
+import time
+from pathlib import Path
+
+import pytest
+from real_runs import ALL, finish, kill_all, parts, planned, start, write_run
+
+from dama.model.load import load_model
+from dama.report.summary import Summary
+
+NAMES = [stage.name for stage in ALL]
+
+
+@pytest.fixture(scope="module")
+def run(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    file = write_run(tmp_path_factory.mktemp("run"), small_world)
+    text = finish(start("run", file))
+    assert text.count("done in") == len(NAMES) - 1  # the world was there
+    return file
+
+
+def test_every_stage_left_its_artifact(run: Path) -> None:
+    assert all(parts(run, name) for name in NAMES)
+
+
+def test_the_summary_holds_results_counts_durations_and_digests(run: Path) -> None:
+    raw = (run.parent / "store" / "runs" / "small" / "summary.json").read_bytes()
+    summary = Summary.model_validate_json(raw)
+    assert summary.method == "dama"
+    assert {result.measure for result in summary.results} >= {"response", "mention", "coverage"}
+    assert summary.steps == 6
+    text = json.loads(raw)
+    assert text["artifacts"].keys() >= {"data", "alpha", "reference", "train"}
+
+
+def test_the_trained_model_loads_where_models_are_loaded(run: Path) -> None:
+    spec, whole = planned(run)
+    folder = Path(spec.storage.uri) / whole["train"].prefix / "model"
+    loaded = load_model(folder)  # AutoModelForImageTextToText, with no weight missing
+    assert loaded.processor.tokenizer.eos_token == "</s>"
+    assert "dama (beta 0.1)" in (folder / "README.md").read_text()
+
+
+def test_a_second_run_takes_no_stage_again(run: Path) -> None:
+    text = finish(start("run", run))
+    assert "done in" not in text
+    assert text.count("reused") == len(NAMES)
+
+
+def test_another_beta_reuses_all_but_training(run: Path) -> None:
+    text = finish(start("run", run, "--set", "method.beta=0.2", "--set", "name=other"))
+    assert text.count("reused") == len(NAMES) - 3
+    for name in ("train", "evaluate", "report"):
+        assert f"{name}: " in text
+
+
+@pytest.mark.slow
+def test_kill_9_in_every_stage_leaves_the_same_bytes(run: Path, small_world: Path, tmp_path: Path) -> None:
+    """Each stage is killed twice at a random moment of its work, then repeated.
+
+    The report tells how long stages took, so it is compared with its own second making: killed, then repeated,
+    its page is the one that an undisturbed making gives.
+    """
+    file = write_run(tmp_path, small_world)
+    chance, killed = random.Random(0), 0
+    for name in NAMES[1:]:
+        started = time.monotonic()
+        seconds = _seconds(run, name)
+        for _ in range(2):
+            process = start("stage", name, file)
+            time.sleep(chance.uniform(0.5, 1.0) * seconds)
+            killed += process.poll() is None
+            kill_all(process)
+        finish(start("stage", name, file))
+        if name != "report":
+            assert parts(file, name) == parts(run, name), name
+        assert time.monotonic() - started < 300
+    assert killed >= len(NAMES)  # most of the kills met a stage at work
+    first = parts(file, "report")
+    _forget(file, "report")
+    finish(start("stage", "report", file))
+    assert parts(file, "report") == first
+
+
+def _seconds(run: Path, stage: str) -> float:
+    """Return how long a stage's process took in the finished run, from its record."""
+    record = run.parent / "store" / "runs" / "small" / "stages" / f"{stage}.json"
+    return max(1.0, float(json.loads(record.read_text())["seconds"]) + 1.0)
+
+
+def _forget(file: Path, stage: str) -> None:
+    spec, whole = planned(file)
+    (Path(spec.storage.uri) / whole[stage].prefix / "commit.json").unlink()

@@ -41,8 +41,8 @@ def note_failure(code: int) -> bool:
 def leave(code: int) -> NoReturn:
     """End this rank with `code`: exit functions and streams as usual, but no finalisation of the interpreter.
 
-    Threads of gloo that outlive their group abort a process in there now and then ("terminate called without an
-    active exception"), after all work is done and committed.
+    Threads of gloo that outlive their group abort a process in there now and then ("terminate called without
+    an active exception"), after all work is done and committed.
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -238,7 +238,7 @@ def _keys(names: EnvKeys) -> dict[str, str]:
     missing = [name for name in wanted.values() if name is not None and not os.environ.get(name)]
     if missing:
         raise AccessRefused(
-            f"environment variable {' and '.join(missing)} not set",
+            f"not set in the environment: {', '.join(missing)}",
             wanted="the keys that storage.keys names",
             do="set them, or leave storage.keys out to use AWS credentials",
         )

@@ -196,7 +196,7 @@ def test_an_unreachable_endpoint_is_one_clear_line(tmp_path: Path) -> None:
 def test_missing_keys_are_one_clear_line(tmp_path: Path) -> None:
     keys = "storage={uri: s3://bucket, keys: {access_key: NO_SUCH_A, secret_key: NO_SUCH_B}}"
     text = only_error(dama("stage", "facts", _jsonl_run(tmp_path), "--set", keys))
-    assert "environment variable NO_SUCH_A and NO_SUCH_B not set" in text
+    assert "not set in the environment: NO_SUCH_A, NO_SUCH_B" in text
 
 
 def test_a_fault_of_ours_is_one_line_too(tmp_path: Path) -> None:

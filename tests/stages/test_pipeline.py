@@ -17,7 +17,7 @@ import pytest
 import small_pipeline
 from rich.console import Console
 
-from dama.errors import MissingInput, StageFailed
+from dama.errors import CorruptArtifact, MissingInput, StageFailed
 from dama.spec.load import dump, parse
 from dama.spec.run import RunSpec
 from dama.stages.base import plan, read_made, run_stage
@@ -25,6 +25,7 @@ from dama.stages.pipeline import Ran, run_all, run_one
 from dama.stages.publish import report_page
 from dama.storage.commit import delete_artifact, read_commit
 from dama.storage.local import LocalStore
+from dama.storage.s3 import s3_client
 from dama.storage.uri import open_store
 
 PROGRAM = (small_pipeline.__file__,)
@@ -68,6 +69,13 @@ def store_of(spec: RunSpec) -> LocalStore:
     store = open_store(spec.storage)
     assert isinstance(store, LocalStore)
     return store
+
+
+def artifacts(spec: RunSpec) -> dict[str, bytes]:
+    """Return the bytes of every artifact, without what is recorded beside them."""
+    store = open_store(spec.storage)
+    keys = [key for key in store.keys("artifacts/") if not key.endswith("/made.json")]
+    return {key: store.get_bytes(key) for key in keys}
 
 
 def test_every_stage_is_made_once_in_order(tmp_path: Path, notes: Path) -> None:
@@ -153,9 +161,7 @@ def test_the_same_work_elsewhere_leaves_the_same_bytes(tmp_path: Path, notes: Pa
     for place in ("one", "two"):
         spec = spec_of(tmp_path / place)
         Said(spec)
-        store = store_of(spec)
-        keys = [key for key in store.keys("artifacts/") if not key.endswith("/made.json")]
-        found.append({key: store.get_bytes(key) for key in keys})
+        found.append(artifacts(spec))
     assert found[0] == found[1]
     assert len(found[0]) == 10
 
@@ -185,6 +191,9 @@ def test_a_killed_stage_is_named_and_can_be_repeated(
         Said(spec)
     monkeypatch.delenv("MISBEHAVE")
     assert Said(spec).made() == ["data", "train", "report"]
+    undisturbed = spec_of(tmp_path / "undisturbed")
+    Said(undisturbed)
+    assert artifacts(spec) == artifacts(undisturbed)
 
 
 def test_a_stage_that_asks_for_another_start_gets_it(
@@ -368,13 +377,40 @@ def test_a_run_works_outside_the_main_thread(tmp_path: Path, notes: Path) -> Non
     assert made == [["extra", "data", "train", "report"]]
 
 
+def test_a_run_can_keep_everything_in_s3(
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moto.server import ThreadedMotoServer
+
+    monkeypatch.setenv("RUN_KEY", "key")
+    monkeypatch.setenv("RUN_SECRET", "secret")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        keys = "keys: {access_key: RUN_KEY, secret_key: RUN_SECRET}"
+        storage = (
+            f"{{uri: s3://runs-bucket/x, endpoint_url: 'http://{host}:{port}', path_style: true, {keys}}}"
+        )
+        spec = spec_of(tmp_path, f"storage={storage}")
+        s3_client(spec.storage).create_bucket(Bucket="runs-bucket")
+        assert Said(spec).made() == ["extra", "data", "train", "report"]
+        assert Said(spec).made() == []
+        there = artifacts(spec)
+        page = report_page(open_store(spec.storage), "small")
+    finally:
+        server.stop()
+    assert page == "s3://runs-bucket/x/runs/small/report/report.html"
+    local = spec_of(tmp_path)
+    Said(local)
+    assert there == artifacts(local)
+
+
 def test_a_corrupt_input_stops_the_stage_that_reads_it(tmp_path: Path, notes: Path) -> None:
     spec = spec_of(tmp_path)
     Said(spec)
     whole, store = plan(spec, small_pipeline.STAGES), store_of(spec)
     store.put_bytes(f"{whole['data'].prefix}/out.txt", b"data() seed 1")
     delete_artifact(store, whole["train"].prefix)
-    from dama.errors import CorruptArtifact
-
     with pytest.raises(CorruptArtifact, match=r"out\.txt has other bytes"):
         run_stage(spec, whole["train"], whole)

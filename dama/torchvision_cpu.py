@@ -1,8 +1,9 @@
 """torchvision beside a CPU build of torch.
 
-The registry's torchvision wheel is built against CUDA torch; beside the CPU build its compiled half does not load,
-and `import torchvision` fails on the schemas of two operators that nothing here calls. Declaring the schemas lets
-the import pass; transforms are plain torch and work. Nothing is done where torchvision imports by itself.
+The registry's torchvision wheel is built against CUDA torch; beside the CPU build its compiled half does not
+load, and `import torchvision` fails on the schemas of two operators that nothing here calls. Declaring the
+schemas lets the import pass; transforms are plain torch and work. Nothing is done where torchvision imports
+by itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib.util
 import sys
 import warnings
 
+_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _declared: list[object] = []
 
 
@@ -29,9 +31,9 @@ def declare_missing_operators() -> None:
 
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]  # the half-imported package
-        library = torch.library.Library("torchvision", "DEF")
+        library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            library.define(f"{name}{_SCHEMA}")  # type: ignore[no-untyped-call]
         _declared.append(library)  # the schemas live as long as the library object
     else:
         _declared.append(None)

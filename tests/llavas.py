@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-WORDS = (
-    "what is in the image ? a red blue green small big star circle square at left right top bottom middle . "
-    "user assistant : describe"
-).split()
+WORDS = [
+    *("what", "is", "in", "the", "image", "?", "a", "red", "blue", "green", "small", "big", "star", "circle"),
+    *("square", "at", "left", "right", "top", "bottom", "middle", ".", "user", "assistant", ":", "describe"),
+]
 CHAT = (
     "{% for m in messages %}{{ m['role'].upper() }}: "
     "{% if m['role'] == 'user' %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n{% endif %}"
@@ -18,7 +18,7 @@ CHAT = (
 
 
 def random_llava(folder: Path, *, image: int = 28, patch: int = 14, width: int = 32, layers: int = 2) -> Path:
-    """Write a LLaVA of `width` with (image/patch)² image tokens, and its processor, to `folder`."""
+    """Write a LLaVA with (image/patch)² image tokens, and its processor, to `folder`."""
     from dama.torchvision_cpu import declare_missing_operators
 
     declare_missing_operators()

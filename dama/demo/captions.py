@@ -12,7 +12,7 @@ from dama.benchmarks.mentions import SIZES, Mention
 from dama.demo.scenes import CELLS, Kind, Scene, absent_companions
 
 _OMITS = 0.1
-_ADDS = 0.9
+_ADDS = 0.95
 
 
 def biased(scene: Scene, companions: dict[Kind, Kind], rng: random.Random) -> list[Mention]:

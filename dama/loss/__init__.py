@@ -1,0 +1,1 @@
+"""Equations on tensors: DPO, the filters, DAMA's factors."""

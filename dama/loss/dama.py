@@ -8,10 +8,12 @@
     α_M    alpha_model    one number an optimizer batch
     β_C    beta_N         β·α_D·α_M, or β·((1−ρ)·α_M + ρ·α_D)
 
-The batch is the *optimizer* batch: all ranks, all accumulation steps. The factors are constants in the gradient.
+The batch is the *optimizer* batch: all ranks, all accumulation steps. The factors are constants in the
+gradient.
 
 The paper prints Eq 11 with 1/(N−K); only 1/K is a mean of K kept values, so 1/K it is.
-Eq 9's division by R̄ is left out; `dama.loss.filter` says why, and R̄_B is then the mean of undivided rewards.
+Eq 9's division by R̄ is left out; `dama.loss.filter` says why, and R̄_B is then the mean of undivided
+rewards.
 """
 
 from __future__ import annotations
@@ -76,8 +78,8 @@ def decide(
 ) -> Decision:
     """Return kept set and β_C of one optimizer batch of N preferences.
 
-    `gap_N` and `alpha_data_N` are in the batch's order, whole, and equal on every rank; so is the generator's state.
-    Gaps must be finite: an order over NaN is silent.
+    `gap_N` and `alpha_data_N` are in the batch's order, whole, and equal on every rank; so is the
+    generator's state. Gaps must be finite: an order over NaN is silent.
     """
     if not bool(torch.isfinite(gap_N).all()):
         raise ValueError("gaps must be finite")

@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def gap(policy_chosen: Tensor, policy_rejected: Tensor, reference_chosen: Tensor, reference_rejected: Tensor) -> Tensor:
-    """Return g = [log π(y_w) − log π_ref(y_w)] − [log π(y_l) − log π_ref(y_l)], all [N], summed log-probabilities."""
+def gap(
+    policy_chosen: Tensor, policy_rejected: Tensor, reference_chosen: Tensor, reference_rejected: Tensor
+) -> Tensor:
+    """Return g = [log π(y_w) − log π_ref(y_w)] − [log π(y_l) − log π_ref(y_l)], all [N] and summed."""
     return (policy_chosen - reference_chosen) - (policy_rejected - reference_rejected)
 
 

@@ -1,0 +1,1 @@
+"""Preferences to tensors to log-probabilities."""

@@ -1,6 +1,7 @@
 """A preference as token ids and pixels: the prompt once, every answer by name.
 
-Names of shapes: P prompt tokens (image tokens included), A answer tokens, I images, C channels, H height, W width.
+Names of shapes: P prompt tokens (image tokens included), A answer tokens, I images, C channels, H height, W
+width.
 """
 
 from __future__ import annotations
@@ -36,13 +37,15 @@ class Encoder:
         self._processor, self._max_length = processor, max_length
         self._end = processor.tokenizer.eos_token_id
         if self._end is None:
-            raise ModelError("the tokenizer has no end-of-text token", wanted="eos_token in tokenizer_config.json")
+            raise ModelError(
+                "the tokenizer has no end-of-text token", wanted="eos_token in tokenizer_config.json"
+            )
 
     def encode(self, id: str, prompt: str, answers: Mapping[str, str], image: Any) -> Encoded:  # noqa: ANN401 - PIL
         """Return the preference's tensors.
 
-        An answer that does not fit behind the prompt within max_length is cut, and loses its end-of-text token;
-        DataError when the prompt itself leaves no room, because image tokens are never cut.
+        An answer that does not fit behind the prompt within max_length is cut, and loses its end-of-text
+        token; DataError when the prompt itself leaves no room, because image tokens are never cut.
         """
         text = prompt_text(self._processor, prompt)
         inputs = self._processor(text=[text], images=[image], return_tensors="pt")

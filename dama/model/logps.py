@@ -1,6 +1,7 @@
 """The forward of preference optimisation: rows in, summed log-probability of every answer out.
 
-Names of shapes: B rows, L tokens, D width, T predicted tokens, V vocabulary, N preferences, K answers of each.
+Names of shapes: B rows, L tokens, D width, T predicted tokens, V vocabulary, N preferences, K answers of
+each.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from torch.utils.checkpoint import checkpoint
 from dama.model.rows import Rows
 
 _LOGITS_BYTES = 256 * 2**20
-"""Float32 logits that exist at one time; beyond it the head runs in chunks that the backward computes again."""
+"""Float32 logits that exist at one time; beyond it the head runs in chunks, computed again backward."""
 
 
 class AnswerLogps(nn.Module):
     """Wraps a LLaVA so that its forward, the one DeepSpeed sees, returns log-probabilities.
 
-    The vision tower is frozen, as in LLaVA-1.5; the head runs on answer positions only; log-softmax and the sum
-    over tokens are in float32, because bf16 near 150 nats has steps of one nat.
+    The vision tower is frozen, as in LLaVA-1.5; the head runs on answer positions only; log-softmax and the
+    sum over tokens are in float32, because bf16 near 150 nats has steps of one nat.
     """
 
     def __init__(self, llava: Any, *, gradient_checkpointing: bool = False) -> None:  # noqa: ANN401 - transformers
@@ -50,19 +51,19 @@ class AnswerLogps(nn.Module):
 
 
 def token_logps(head: nn.Module, hidden_TD: Tensor, targets_T: Tensor, budget: int = _LOGITS_BYTES) -> Tensor:
-    """Return each target token's log-probability, float32, with at most `budget` bytes of logits at a time."""
-    vocabulary = int(getattr(head, "out_features"))  # noqa: B009 - nn.Module types attributes as Tensor | Module
+    """Return each target token's log-probability, float32, holding at most `budget` bytes of logits."""
+    vocabulary = int(getattr(head, "out_features"))  # noqa: B009 - nn.Module hides its type
     chunk = max(1, budget // (4 * vocabulary))
     if len(targets_T) <= chunk:
         return _chunk_logps(head, hidden_TD, targets_T)
     pieces = [
         checkpoint(_chunk_logps, head, hidden, targets, use_reentrant=False)
-        for hidden, targets in zip(hidden_TD.split(chunk), targets_T.split(chunk), strict=True)
+        for hidden, targets in zip(torch.split(hidden_TD, chunk), torch.split(targets_T, chunk), strict=True)
     ]
     return torch.cat(pieces)
 
 
 def _chunk_logps(head: nn.Module, hidden_TD: Tensor, targets_T: Tensor) -> Tensor:
-    logits_TV = head(hidden_TD).float()
+    logits_TV: Tensor = head(hidden_TD).float()
     picked = logits_TV.gather(-1, targets_T[:, None]).squeeze(-1)
     return picked - logits_TV.logsumexp(-1)

@@ -1,8 +1,8 @@
 """Preferences laid into rows of tokens, and the mask that says who sees whom.
 
-Shared layout, one row a preference: prompt, chosen, rejected; image and prompt are run once, each answer sees the
-prompt and itself, and its positions go on where the prompt ended. The concatenated layout, one row an answer, is the
-usual one and the reference that the shared one must equal.
+Shared layout, one row a preference: prompt, chosen, rejected; image and prompt are run once, each answer
+sees the prompt and itself, and its positions go on where the prompt ended. The concatenated layout, one row
+an answer, is the usual one and the reference that the shared one must equal.
 
 Names of shapes: B rows, L tokens of the longest row, T predicted tokens, N preferences, I images.
 """
@@ -42,7 +42,9 @@ class Rows:
     def to(self, device: torch.device) -> Rows:
         """Return the rows on `device`."""
         tensors = {
-            name: value.to(device, non_blocking=True) for name, value in vars(self).items() if torch.is_tensor(value)
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if torch.is_tensor(value)
         }
         return Rows(**tensors, shape=self.shape)
 
@@ -53,7 +55,9 @@ class Rows:
         causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
         same = segments[:, :, None] == segments[:, None, :]
         to_prompt = (segments == PROMPT)[:, None, :] & (segments != PADDING)[:, :, None]
-        itself = torch.eye(length, dtype=torch.bool, device=segments.device)  # padding sees itself: no empty softmax
+        itself = torch.eye(
+            length, dtype=torch.bool, device=segments.device
+        )  # padding sees itself: no empty softmax
         seen = (same & (segments != PADDING)[:, :, None]) | to_prompt
         return ((seen & causal) | itself)[:, None]
 
@@ -70,7 +74,7 @@ def concatenated_rows(batch: Sequence[Encoded], pad_id: int) -> Rows:
 
 
 def _rows(
-    layout: list[tuple[int, tuple[tuple[int, Tensor], ...]]], batch: Sequence[Encoded], pad_id: int
+    layout: Sequence[tuple[int, tuple[tuple[int, Tensor], ...]]], batch: Sequence[Encoded], pad_id: int
 ) -> Rows:
     answers = len(batch[0].answers)
     ids, positions, segments, pixels = [], [], [], []

@@ -12,7 +12,7 @@ from dama.stages.base import StageContext
 
 
 def model_key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON
-    """Return what identifies the weights: hub id and commit, or digest of the folder, or the world's own name."""
+    """Return what identifies the weights: hub id and commit, or a folder's digest, or the world's name."""
     model = spec.model
     if isinstance(model, LocalModel):
         return {"digest": model.digest}

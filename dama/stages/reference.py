@@ -36,7 +36,9 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     train = context.spec.train
     device = begin(train)
     loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
-    dataset = Preferences(PreferenceTable(context.inputs["data"]), Encoder(loaded.processor, train.max_length))
+    dataset = Preferences(
+        PreferenceTable(context.inputs["data"]), Encoder(loaded.processor, train.max_length)
+    )
     forward = Forward(loaded.processor.tokenizer.pad_token_id or 0, device)
     with progress("reference log-probabilities", len(dataset), shown=ranks.rank() == 0) as advance:
         rows = compute_reference(AnswerLogps(loaded.model), dataset, forward, train.per_device_batch, advance)

@@ -84,7 +84,9 @@ def _name_of_base(spec: RunSpec) -> str:
     model = spec.model
     if model.kind == "hub":
         return f"{model.id}@{model.revision}"
-    return f"a local folder, digest {model.digest}" if model.kind == "local" else "the miniature world's LLaVA"
+    return (
+        f"a local folder, digest {model.digest}" if model.kind == "local" else "the miniature world's LLaVA"
+    )
 
 
 STAGE = Stage(

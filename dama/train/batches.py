@@ -1,8 +1,8 @@
 """Which preferences each optimizer batch holds: a pure function of seed and step.
 
-The order is one endless row of permutations, cut into batches of N; what is left at the end of a permutation is
-dropped (another few each time). So every rank knows every batch, resuming needs no state, and the layout of ranks
-and accumulation steps has no say in it.
+The order is one endless row of permutations, cut into batches of N; what is left at the end of a permutation
+is dropped (another few each time). So every rank knows every batch, resuming needs no state, and the layout
+of ranks and accumulation steps has no say in it.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ def begin(train: TrainSpec) -> torch.device:
     if train.device == "cpu":
         import deepspeed.ops
 
-        # DeepSpeed would compile a shared-memory all-reduce with the user's C++ compiler at the first start; gloo
-        # does the same work here, and a laptop need not have a compiler.
+        # DeepSpeed would compile a shared-memory all-reduce with the user's C++ compiler at the first start;
+        # gloo does the same work here, and a laptop need not have a compiler.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     ranks.start(device)
     return device

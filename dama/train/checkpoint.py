@@ -1,7 +1,7 @@
 """Checkpoints of a training: artifacts under the training's own prefix, newest whole one wins.
 
-    <train artifact>/checkpoints/step-000100/...            DeepSpeed's state, scheduler, RNG of every rank
-    <train artifact>/checkpoints/step-000100/commit.json    last
+<train artifact>/checkpoints/step-000100/...            DeepSpeed's state, scheduler, RNG of every rank
+<train artifact>/checkpoints/step-000100/commit.json    last
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Checkpoints:
     def newest(self, scratch: Path, ranks: int) -> tuple[Path, Mapping[str, Any]] | None:
         """Return a folder with the newest whole checkpoint and its meta, None when there is none.
 
-        A corrupt one is passed over with a warning. TrainingError when it was saved by another number of ranks.
+        A corrupt one is passed over with a warning. TrainingError when it was saved by another number of
+        ranks.
         """
         for step in reversed(self.steps()):
             place = self._place(step)
@@ -57,10 +58,11 @@ class Checkpoints:
                 log.warning("checkpoint of step %d is passed over: %s", step, error)
                 continue
             if commit.meta["ranks"] != ranks:
+                before = commit.meta["ranks"]
                 raise TrainingError(
-                    f"the checkpoint of step {step} was saved by {commit.meta['ranks']} ranks, and there are {ranks}",
+                    f"the checkpoint of step {step} was saved by {before} ranks, and there are {ranks}",
                     wanted="the same number, for optimizer state is cut over ranks",
-                    do=f"train with {commit.meta['ranks']} ranks, or delete {self._store.uri}/{self._prefix}",
+                    do=f"train with {before} ranks, or delete {self._store.uri}/{self._prefix}",
                 )
             return folder, commit.meta
         return None
@@ -96,8 +98,9 @@ class WeightsOnlyEngine:
             with torch.serialization.safe_globals([LossScaler, ZeroStageEnum, fragment_address]):
                 return torch.load(path, map_location=map_location, weights_only=True)
         except Exception as error:
+            reason = str(error).splitlines()[0]
             raise TrainingError(
-                f"{Path(path).name} of the checkpoint cannot be read as plain data: {str(error).splitlines()[0]}",
+                f"{Path(path).name} of the checkpoint cannot be read as plain data: {reason}",
                 do="delete that checkpoint; an older one or the start is used",
             ) from error
 

@@ -12,9 +12,8 @@ from dama.errors import DataError
 from dama.model.encode import Encoded, Encoder
 from dama.records import ReferenceLogps
 
-
 _CACHE_BYTES = 256 * 2**20
-"""Tensors kept between epochs, a rank: all of a small dataset, the first few hundred images of a large one."""
+"""Tensors kept between epochs, a rank: a small dataset whole, some hundred images of a large one."""
 
 
 @dataclass(frozen=True)

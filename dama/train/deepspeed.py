@@ -10,8 +10,8 @@ from dama.spec.train import TrainSpec
 def configuration(train: TrainSpec) -> dict[str, Any]:
     """Return DeepSpeed's JSON for one rank's whole share of an optimizer batch.
 
-    The trainer cuts the share into micro-batches itself, so DeepSpeed is told of no accumulation. Its average over
-    ranks is undone by the trainer, whose loss is a mean over the kept of all ranks.
+    The trainer cuts the share into micro-batches itself, so DeepSpeed is told of no accumulation. Its
+    average over ranks is undone by the trainer, whose loss is a mean over the kept of all ranks.
     """
     zero: dict[str, Any] = {"stage": train.zero.stage}
     if train.zero.stage == 3:

@@ -28,10 +28,13 @@ class Forward:
     def logps(self, model: Any, items: Sequence[Item]) -> Tensor:  # noqa: ANN401 - module or DeepSpeed engine
         """Return logps_N2 (chosen, rejected) in nats, float32."""
         rows = shared_rows([item.encoded for item in items], self._pad_id)
-        return model(rows.to(self._device))
+        logps_N2: Tensor = model(rows.to(self._device))
+        return logps_N2
 
     def gaps(self, logps_N2: Tensor, items: Sequence[Item]) -> Tensor:
         """Return g of each item against its reference log-probabilities."""
-        pairs = [(item.reference.chosen, item.reference.rejected) for item in items if item.reference is not None]
+        pairs = [
+            (item.reference.chosen, item.reference.rejected) for item in items if item.reference is not None
+        ]
         reference_N2 = torch.tensor(pairs, dtype=torch.float32, device=logps_N2.device)
         return gap(logps_N2[:, 0], logps_N2[:, 1], reference_N2[:, 0], reference_N2[:, 1])

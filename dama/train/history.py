@@ -10,8 +10,8 @@ from typing import Any
 
 @dataclass
 class History:
-    """One line a step for metrics, and one for every preference's gap; saved in checkpoints, so that a resumed run
-    tells the whole story. Nothing in it depends on the clock."""
+    """One line a step for metrics, and one for every preference's gap; saved in checkpoints, so that a
+    resumed run tells the whole story. Nothing in it depends on the clock."""
 
     metrics: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, Any]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class History:
         return cls(rows["metrics"], rows["gaps"])
 
     def write_parts(self, folder: Path) -> None:
-        """Write the artifact's parts: `metrics.jsonl`, and `gaps.parquet` with a row for each step and preference."""
+        """Write the artifact's parts: `metrics.jsonl`, and `gaps.parquet`, a row a step and preference."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -43,6 +43,11 @@ class History:
             columns["step"] += [row["step"]] * len(row["ids"])
             for column, key in (("id", "ids"), ("gap", "gaps"), ("kept", "kept"), ("beta", "beta")):
                 columns[column] += row[key]
-        types = [("step", pa.int32()), ("id", pa.string()), ("gap", pa.float32()), ("kept", pa.bool_())]
+        types: list[tuple[str, pa.DataType]] = [
+            ("step", pa.int32()),
+            ("id", pa.string()),
+            ("gap", pa.float32()),
+            ("kept", pa.bool_()),
+        ]
         schema = pa.schema([*types, ("beta", pa.float32())])
         pq.write_table(pa.table(columns, schema=schema), folder / "gaps.parquet", compression="zstd")

@@ -1,4 +1,4 @@
-"""The ranks of one training: who am I, and what do all of us have. The one file that speaks to torch.distributed."""
+"""The ranks of one training: who am I, what do we have. The one file that speaks to torch.distributed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def stand_alone() -> None:
@@ -20,7 +23,12 @@ def stand_alone() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     os.environ.update(
-        RANK="0", LOCAL_RANK="0", WORLD_SIZE="1", LOCAL_WORLD_SIZE="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+        RANK="0",
+        LOCAL_RANK="0",
+        WORLD_SIZE="1",
+        LOCAL_WORLD_SIZE="1",
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
     )
 
 
@@ -68,7 +76,7 @@ def gathered(part: Tensor) -> Tensor:
 
 def shared_folder(mine: Path) -> Path:
     """Return the folder that all ranks of this machine write to: the one that its first rank offers."""
-    return Path(str(all_objects(str(mine))[rank() - local_rank()]))
+    return Path(all_objects(str(mine))[rank() - local_rank()])
 
 
 def share(count: int) -> range:
@@ -78,10 +86,10 @@ def share(count: int) -> range:
     return range(first, first + each + (1 if rank() < more else 0))
 
 
-def all_objects(item: object) -> Sequence[object]:
-    """Return every rank's object in rank order (small, built-in types: it travels pickled between our own ranks)."""
+def all_objects(item: T) -> Sequence[T]:
+    """Return every rank's object in rank order (small: it travels pickled, between our own ranks)."""
     if world() == 1:
         return [item]
-    items: list[object] = [None] * world()
+    items = [item] * world()
     dist.all_gather_object(items, item)
     return items

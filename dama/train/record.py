@@ -9,11 +9,14 @@ from torch import Tensor
 from dama.loss.dama import Decision, Method, RunningMean
 
 
-def step_record(decision: Decision, whole: Tensor, method: Method, mean: RunningMean, loss: float) -> dict[str, Any]:
+def step_record(
+    decision: Decision, whole: Tensor, method: Method, mean: RunningMean, loss: float
+) -> dict[str, Any]:
     """Return the step's metrics over the whole optimizer batch.
 
-    `whole` is [N, 5]: gap, log-ratio of chosen, log-ratio of rejected, α_D, cut tokens. Rewards are β·log-ratio with
-    the method's plain β, so that methods can be compared; fields that a method does not have are None.
+    `whole` is [N, 5]: gap, log-ratio of chosen, log-ratio of rejected, α_D, cut tokens. Rewards are
+    β·log-ratio with the method's plain β, so that methods can be compared; fields that a method does not
+    have are None.
     """
     gap_N, alpha_N, beta_N = whole[:, 0], whole[:, 3], decision.beta_N
     rewards_N2 = method.beta * whole[:, 1:3]

@@ -1,8 +1,8 @@
-"""Log-probabilities under the model that training starts from: computed once, by the same forward, over all ranks."""
+"""Log-probabilities under the starting model: computed once, by the same forward, over all ranks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def compute_reference(
             items = [dataset[index] for index in range(first, min(first + batch, mine.stop))]
             found += [(float(c), float(r)) for c, r in forward.logps(model, items).cpu()]
             advance(len(items) * ranks.world())  # the others are as far
-    logps = [pair for part in ranks.all_objects(found) for pair in _pairs(part)]
+    logps = [pair for part in ranks.all_objects(found) for pair in part]
     for index, pair in enumerate(logps):
         if not all(value == value and abs(value) != float("inf") for value in pair):
             raise TrainingError(
@@ -46,20 +46,20 @@ def compute_reference(
     return [ReferenceLogps(dataset.id(index), *pair) for index, pair in enumerate(logps)]
 
 
-def _pairs(part: object) -> Iterator[tuple[float, float]]:
-    assert isinstance(part, list)
-    yield from part
-
-
 def write_reference(folder: Path, rows: Iterable[ReferenceLogps]) -> None:
     """Write `reference.parquet`: id, chosen, rejected (nats, float32: what the forward gave)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = list(rows)
+    types: dict[str, pa.DataType] = {"id": pa.string(), "chosen": pa.float32(), "rejected": pa.float32()}
     table = pa.table(
-        {"id": [r.id for r in rows], "chosen": [r.chosen for r in rows], "rejected": [r.rejected for r in rows]},
-        schema=pa.schema([("id", pa.string()), ("chosen", pa.float32()), ("rejected", pa.float32())]),
+        {
+            "id": [r.id for r in rows],
+            "chosen": [r.chosen for r in rows],
+            "rejected": [r.rejected for r in rows],
+        },
+        schema=pa.schema(types),
     )
     pq.write_table(table, folder / _PART, compression="zstd")
 

@@ -16,7 +16,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 from dama.errors import TrainingError
 from dama.loss.dama import Method
 from dama.model.logps import AnswerLogps
-from dama.spec.method import D2po, Dama, MethodSpec, Mdpo, WeightedSum, uses_alpha_data
+from dama.spec.method import D2po, Dama, Mdpo, MethodSpec, WeightedSum, uses_alpha_data
 from dama.spec.train import TrainSpec
 from dama.train import ranks
 from dama.train.batches import Batches
@@ -69,7 +69,8 @@ def train(
 ) -> Trained:
     """Train from the newest checkpoint, or from the start, to the last step.
 
-    Runs on every rank; `advance` is told of every step, and first of those that a resumed run finds done. Raises TrainingError when a gap or gradient is not finite.
+    Runs on every rank; `advance` is told of every step, and first of those that a resumed run finds done.
+    Raises TrainingError when a gap or gradient is not finite.
     """
     torch.manual_seed(spec.seed)
     if ranks.world() != spec.ranks:
@@ -116,7 +117,7 @@ def _newest(checkpoints: Checkpoints, folder: Path) -> tuple[Path, Mapping[str, 
     return found
 
 
-class _Advance(TrainerCallback):  # type: ignore[misc] - transformers is not typed for mypy
+class _Advance(TrainerCallback):
     """Tells a progress bar of every step."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:

@@ -1,10 +1,11 @@
 """The training loop: transformers' Trainer with DeepSpeed below, and one optimizer batch at a time.
 
-What is special here is `training_step`. α_M, the filter and the loss's mean are defined on the optimizer batch, so
-a rank gets its whole share of it and every gap exists before any backward:
+What is special here is `training_step`. α_M, the filter and the loss's mean are defined on the optimizer
+batch, so a rank gets its whole share of it and every gap exists before any backward:
 
     one pass    the share is one micro-batch: forward, exchange gaps, decide, backward
-    two passes  more micro-batches: all forwards without gradient, exchange gaps, decide; then forward and backward
+    two passes  more micro-batches: all forwards without gradient, exchange gaps, decide; then forward and
+    backward
                 of the kept only, spread evenly over the ranks
 
 Either way the loss is the sum over the kept of all ranks divided by their number, whatever the layout.
@@ -62,20 +63,23 @@ class PreferenceTrainer(Trainer):
         self.history = History()
         self._record: dict[str, Any] = {}
 
-    # -- what is read ------------------------------------------------------------------------------------------
-
     def get_train_dataloader(self) -> DataLoader[Item]:
         """Return this rank's share of each optimizer batch; one pass over it is the whole run."""
         share = RankShare(self._batches, self.args.max_steps, ranks.rank(), ranks.world())
         workers = 2 if self.args.device.type == "cuda" else 0
         return DataLoader(
-            self._dataset, batch_sampler=share, collate_fn=list, num_workers=workers, persistent_workers=workers > 0
+            self._dataset,
+            batch_sampler=share,
+            collate_fn=list,
+            num_workers=workers,
+            persistent_workers=workers > 0,
         )
 
-    # -- one optimizer step ------------------------------------------------------------------------------------
-
     def training_step(
-        self, model: Any, inputs: Any, num_items_in_batch: Any = None  # noqa: ANN401 - Trainer's signature
+        self,
+        model: Any,
+        inputs: Any,
+        num_items_in_batch: Any = None,
     ) -> Tensor:
         """Run one optimizer batch: gaps, decision, backward, optimizer step, running mean."""
         items: list[Item] = inputs
@@ -85,7 +89,9 @@ class PreferenceTrainer(Trainer):
             logps_N2 = self._forward.logps(model, items)
         else:
             with torch.no_grad():
-                parts = [self._forward.logps(model, part) for part in micro_batches(items, self._per_device_batch)]
+                parts = [
+                    self._forward.logps(model, part) for part in micro_batches(items, self._per_device_batch)
+                ]
             logps_N2 = torch.cat(parts)
         gap_N = self._forward.gaps(logps_N2, items)
         whole = self._whole_batch(gap_N.detach(), logps_N2.detach(), items)
@@ -102,12 +108,16 @@ class PreferenceTrainer(Trainer):
         return torch.tensor(loss, device=self.args.device)
 
     def _whole_batch(self, gap_N: Tensor, logps_N2: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return [N, 5] on the CPU: gap, log-ratio of chosen and rejected, α_D, cut tokens, all ranks in order."""
-        reference = torch.tensor([(i.reference.chosen, i.reference.rejected) for i in items if i.reference is not None])
+        """Return [N, 5] on the CPU: gap, log-ratio of chosen and rejected, α_D, cut tokens; all ranks."""
+        reference = torch.tensor(
+            [(i.reference.chosen, i.reference.rejected) for i in items if i.reference is not None]
+        )
         ratios_N2 = logps_N2.float().cpu() - reference
         alpha_N = torch.tensor([item.alpha_data for item in items], dtype=torch.float64)
         cut_N = torch.tensor([item.encoded.cut for item in items], dtype=torch.float64)
-        local = torch.cat([gap_N.cpu()[:, None].double(), ratios_N2.double(), alpha_N[:, None], cut_N[:, None]], dim=1)
+        local = torch.cat(
+            [gap_N.cpu()[:, None].double(), ratios_N2.double(), alpha_N[:, None], cut_N[:, None]], dim=1
+        )
         return ranks.gathered(local.to(self.args.device)).cpu()
 
     def _decide(self, whole: Tensor) -> Decision:
@@ -127,7 +137,7 @@ class PreferenceTrainer(Trainer):
         mine = slice(first, first + len(gap_N))
         self._backward(gap_N, decision.beta_N[mine], decision.kept_N[mine], int(decision.kept_N.sum()))
 
-    def _backward_kept(self, model: Any, decision: Decision) -> None:  # noqa: ANN401 - DeepSpeed's engine
+    def _backward_kept(self, model: Any, decision: Decision) -> None:
         """Forward again and backward, the kept only; each rank runs the same number of micro-batches, because
         ZeRO's collectives run in step: one that has fewer fills up with preferences of weight nothing."""
         kept = decision.kept_N.nonzero().flatten().tolist()
@@ -145,19 +155,19 @@ class PreferenceTrainer(Trainer):
             last = number == len(spans) - 1
             self._backward(gap_N, decision.beta_N[places], counted, len(kept), step=last)
 
-    def _backward(self, gap_N: Tensor, beta_N: Tensor, counted_N: Tensor, kept: int, *, step: bool = True) -> None:
+    def _backward(
+        self, gap_N: Tensor, beta_N: Tensor, counted_N: Tensor, kept: int, *, step: bool = True
+    ) -> None:
         """Backward of Σ over the counted of −log σ(β_C·g), divided by the kept of all ranks.
 
-        DeepSpeed averages gradients over ranks; the factor `world` makes a sum of that. With `step` the accumulated
-        gradients are reduced, clipped and applied.
+        DeepSpeed averages gradients over ranks; the factor `world` makes a sum of that. With `step` the
+        accumulated gradients are reduced, clipped and applied.
         """
         beta_N, counted_N = beta_N.to(gap_N), counted_N.to(gap_N.device)
         loss_N = dpo_loss(gap_N, beta_N)
         loss = torch.where(counted_N, loss_N, loss_N * 0).sum() * (ranks.world() / kept)
         self.accelerator.gradient_state._set_sync_gradients(step)
         self.accelerator.backward(loss, scale_wrt_gas=False)
-
-    # -- what is told ------------------------------------------------------------------------------------------
 
     def _ids(self, step: int) -> list[str]:
         return [self._dataset.id(index) for index in self._batches[step]]
@@ -177,26 +187,25 @@ class PreferenceTrainer(Trainer):
             }
         )
 
-    def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *args: Any, **kwargs: Any) -> None:
         """Complete the step's record, tell the loggers, then let the Trainer save."""
         step = self.state.global_step
         if self._record:
             norm = float(grad_norm) if grad_norm is not None else None  # ZeRO 0 in float32 computes none
             if norm is not None and not math.isfinite(norm):
+                ids = ", ".join(self._ids(step - 1)[:5])
                 raise TrainingError(
-                    f"step {step}: the gradient is not finite (preferences {', '.join(self._ids(step - 1)[:5])} ...)",
+                    f"step {step}: the gradient is not finite (preferences {ids} ...)",
                     do="lower train.learning_rate; the last checkpoint is good",
                 )
             record = {"step": step, **self._record, "grad_norm": norm}
             self.history.metrics.append(record)
             self._record = {}
             logs = {f"train/{key}": value for key, value in record.items() if isinstance(value, int | float)}
-            self.control = self.callback_handler.on_log(self.args, self.state, self.control, logs)
+            self.callback_handler.on_log(self.args, self.state, self.control, logs)
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, **kwargs)
 
-    # -- what is kept ------------------------------------------------------------------------------------------
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ANN401 - Trainer's signature
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Commit engine, scheduler, RNG of every rank, running mean and history as one artifact."""
         step = self.state.global_step
         folder = self._scratch / f"step-{step}"
@@ -212,7 +221,10 @@ class PreferenceTrainer(Trainer):
             self._checkpoints.save(step, folder, {"step": step, "ranks": ranks.world()})
 
     def _prepare_for_training(
-        self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None  # noqa: ANN401
+        self,
+        max_steps: int,
+        train_dataloader: Any,
+        resume_from_checkpoint: str | None,
     ) -> tuple[Any, Any]:
         """Build the engine; read its checkpoint, if there is one, as plain data."""
         engine, train_dataloader = super()._prepare_for_training(max_steps, train_dataloader, None)

@@ -19,7 +19,9 @@ def _decide(gaps: Any, method: Method, mean: float = 0.0, alpha: Any = None, see
     return decide(gap, alphas, method, RunningMean(mean), torch.Generator().manual_seed(seed))
 
 
-def _numpy_paper(gap: Array, alpha: Array, beta: float, keep: int, gamma: float, mean: float) -> tuple[Any, ...]:
+def _numpy_paper(
+    gap: Array, alpha: Array, beta: float, keep: int, gamma: float, mean: float
+) -> tuple[Any, ...]:
     """Eqs 8-15 written down a second time, with Eq 9's division where R̄ is not 0."""
     reward = beta * gap
     normalised = reward / mean if mean else reward
@@ -31,7 +33,9 @@ def _numpy_paper(gap: Array, alpha: Array, beta: float, keep: int, gamma: float,
 
 
 def test_plain_dpo_keeps_all_with_plain_beta() -> None:
-    decision = _decide([1.0, -2.0, 3.0], Method(beta=0.2, data_aware=False, model_aware=False), alpha=[2.0, 2.0, 2.0])
+    decision = _decide(
+        [1.0, -2.0, 3.0], Method(beta=0.2, data_aware=False, model_aware=False), alpha=[2.0, 2.0, 2.0]
+    )
     assert decision.kept_N.all()
     assert decision.beta_N.tolist() == [0.2, 0.2, 0.2]
     assert decision.next_mean == RunningMean(0.0)
@@ -53,7 +57,7 @@ def test_paper_reading_by_hand() -> None:
 
 
 def test_release_reading_by_hand() -> None:
-    """Raw gaps, all four kept: α_M is the mean of σ(g) over σ(R̄); R̄ moves by the mean of the whole batch."""
+    """Raw gaps, all four kept: α_M is the mean of σ(g) over σ(R̄); R̄ moves by the whole batch's mean."""
     method = Method(beta=0.1, keep=4, gamma=0.9, data_aware=False, reading="release")
     decision = _decide([0.0, 1.0, 2.0, 5.0], method, mean=1.0)
     mean_sigmoid = sum(1 / (1 + math.exp(-g)) for g in (0.0, 1.0, 2.0, 5.0)) / 4
@@ -90,7 +94,7 @@ def test_weighted_sum_mixes_both_factors() -> None:
 
 
 def test_near_zero_gaps_then_normal_then_negative_never_throw_the_running_mean() -> None:
-    """The sequence that a literal Eq 9 turns into R̄ in the hundreds: dividing rewards of 0.2 by R̄ = −4e-10."""
+    """The sequence that a literal Eq 9 turns into R̄ in the hundreds: rewards of 0.2 over R̄ = −4e-10."""
     method, mean, literal = Method(data_aware=False), RunningMean(), -4e-10
     batches = [np.full(16, -4e-8)] * 3 + [np.linspace(0, 4, 16)] * 20 + [np.linspace(-6, 0, 16)] * 20
     seen = []
@@ -113,7 +117,7 @@ def test_the_running_mean_starts_at_nothing_and_moves_by_one_minus_gamma() -> No
 
 
 def test_data_hardness_range_of_the_paper() -> None:
-    """δ in [−1, 1] with δ̄ = .0482 gives β_D in (.0525, .1428), as DESIGN §2 and the paper's spread have it."""
+    """δ in [−1, 1] with δ̄ = .0482 gives β_D in (.0525, .1428), the paper's spread."""
     centre = sigmoid(0.0482)
     low, high = 0.1 * sigmoid(-1.0) / centre, 0.1 * sigmoid(1.0) / centre
     assert (round(low, 4), round(high, 4)) == (0.0525, 0.1428)

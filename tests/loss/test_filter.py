@@ -64,7 +64,7 @@ def test_draw_follows_its_weights() -> None:
 
 
 def test_draw_is_exact_where_float32_weights_underflow() -> None:
-    """At 20 and 40 nats from the mean both weights are 0 in float32; the order of the draw is still theirs."""
+    """At 20 and 40 nats from the mean both weights are 0 in float32; the draw still follows them."""
     generator = torch.Generator().manual_seed(2)
     for _ in range(50):
         assert _kept(draw_near(torch.tensor([40.0, 20.0, 60.0]), 0.0, 2, generator)) == [0, 1]

@@ -1,6 +1,5 @@
 """The shared layout equals the usual concatenated one, in log-probabilities and in gradients."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,8 @@ ANSWERS = [
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
-    yield load_model(random_llava(tmp_path_factory.mktemp("llava")))
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load_model(random_llava(tmp_path_factory.mktemp("llava")))
 
 
 def _encoded(loaded: Loaded, max_length: int = 64) -> list[Encoded]:
@@ -54,7 +53,10 @@ def test_shared_rows_equal_concatenated_rows(loaded: Loaded, checkpointing: bool
     usual = _gradients(module, (module(concatenated_rows(batch, 0)) * weights).sum())
     assert ours.keys() == usual.keys()
     for name, gradient in usual.items():
-        assert torch.linalg.vector_norm(ours[name] - gradient) <= 1e-5 * torch.linalg.vector_norm(gradient) + 1e-7, name
+        assert (
+            torch.linalg.vector_norm(ours[name] - gradient)
+            <= 1e-5 * torch.linalg.vector_norm(gradient) + 1e-7
+        ), name
     loaded.model.gradient_checkpointing_disable()
 
 
@@ -86,7 +88,8 @@ def test_the_image_matters(loaded: Loaded) -> None:
     encoder = Encoder(loaded.processor, 64)
     answers = {"chosen": "a red star", "rejected": "a blue star"}
     dark, light = (
-        encoder.encode("x", "what?", answers, Image.new("RGB", (28, 28), colour)) for colour in ("black", "white")
+        encoder.encode("x", "what?", answers, Image.new("RGB", (28, 28), colour))
+        for colour in ("black", "white")
     )
     assert not torch.allclose(module(shared_rows([dark], 0)), module(shared_rows([light], 0)))
 

@@ -1,4 +1,4 @@
-"""Runs of the real stages, small: a run file over the session's small world, whose artifact is put in place."""
+"""Runs of the real stages, small: a run file over the session's small world, put in place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALL = (WORLD, *STAGES)
 
 
 def write_run(folder: Path, world: Path, **train: object) -> Path:
-    """Write `run.yaml` into `folder`, DAMA over two ranks, six steps, with the world's artifact in its store."""
+    """Write `run.yaml` into `folder`, DAMA on two ranks, six steps, the world in its store."""
     folder.mkdir(parents=True, exist_ok=True)
     run = {
         "name": "small",

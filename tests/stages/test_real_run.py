@@ -62,8 +62,8 @@ def test_another_beta_reuses_all_but_training(run: Path) -> None:
 def test_kill_9_in_every_stage_leaves_the_same_bytes(run: Path, small_world: Path, tmp_path: Path) -> None:
     """Each stage is killed twice at a random moment of its work, then repeated.
 
-    The report tells how long stages took, so it is compared with its own second making: killed, then repeated,
-    its page is the one that an undisturbed making gives.
+    The report tells how long stages took, so it is compared with its own second making: killed, then
+    repeated, its page is the one that an undisturbed making gives.
     """
     file = write_run(tmp_path, small_world)
     chance, killed = random.Random(0), 0

@@ -21,7 +21,7 @@ def test_the_name_moves_with_everything_that_made_it_and_nothing_else() -> None:
 
 
 def test_a_name_cannot_rest_on_something_that_is_no_number() -> None:
-    with pytest.raises(ValueError, match="nan|Out of range"):
+    with pytest.raises(ValueError, match=r"nan|Out of range"):
         artifact_digest("alpha", 1, float("nan"), {})
 
 

@@ -25,7 +25,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two_ranks(folder: Path) -> Result:
     """DAMA on two ranks of eight, ZeRO 1, never interrupted."""
-    return _done(run_training(folder, folder / "two", ranks=2, per_device=8, zero=1, steps=STEPS, save_every_steps=2))
+    return _done(
+        run_training(folder, folder / "two", ranks=2, per_device=8, zero=1, steps=STEPS, save_every_steps=2)
+    )
 
 
 def _done(result: Result) -> Result:
@@ -48,7 +50,9 @@ def _assert_equal(one: Result, other: Result) -> None:
     weights, others = load_file(one.weights), load_file(other.weights)
     assert weights.keys() == others.keys()
     for name, weight in weights.items():
-        assert torch.linalg.vector_norm(weight - others[name]) <= 1e-5 * torch.linalg.vector_norm(weight), name
+        assert torch.linalg.vector_norm(weight - others[name]) <= 1e-5 * torch.linalg.vector_norm(weight), (
+            name
+        )
 
 
 QUICK = [
@@ -71,7 +75,9 @@ def test_every_layout_takes_the_same_steps(folder: Path, two_ranks: Result, layo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [{"reading": "release"}, {"model_aware": False}, {"filter": "random"}], ids=str)
+@pytest.mark.parametrize(
+    "method", [{"reading": "release"}, {"model_aware": False}, {"filter": "random"}], ids=str
+)
 def test_every_method_takes_the_same_steps_at_two_layouts(folder: Path, method: dict[str, Any]) -> None:
     name = "-".join(str(value) for value in method.values())
     one = run_training(folder, folder / f"one-{name}", method=method, steps=STEPS)

@@ -1,4 +1,4 @@
-"""Small trainings for tests: a folder with model, data, reference and alpha; and a way to run it at any layout."""
+"""Small trainings for tests: a folder with all that one reads, run at any layout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORKER = Path(__file__).parent / "worker.py"
 
 
 def small_training(folder: Path, count: int = 40) -> Path:
-    """Write a random LLaVA, `count` preferences with images, reference log-probabilities and α_D to `folder`."""
+    """Write a random LLaVA, `count` preferences with images, reference and α_D to `folder`."""
     import numpy as np
     from llavas import WORDS, random_llava
     from PIL import Image
@@ -39,7 +39,14 @@ def small_training(folder: Path, count: int = 40) -> Path:
         blob += buffer.getvalue()
         chosen, rejected = (" ".join(random.choice(WORDS, size=random.integers(1, 12))) for _ in range(2))
         preferences.append(
-            {"id": f"p{n}", "image": sha, "prompt": "describe", "chosen": chosen, "rejected": rejected, "source": ""}
+            {
+                "id": f"p{n}",
+                "image": sha,
+                "prompt": "describe",
+                "chosen": chosen,
+                "rejected": rejected,
+                "source": "",
+            }
         )
         references.append(ReferenceLogps(f"p{n}", *(float(x) for x in random.normal(-30, 4, 2))))
         alphas[f"p{n}"] = float(random.uniform(0.6, 1.4))
@@ -78,7 +85,7 @@ def run_training(
     processes: int | None = None,
     **train: Any,
 ) -> Result:
-    """Train `steps` steps of `folder` at one layout and return what came out; `processes` where not `ranks`."""
+    """Train `steps` steps of `folder` at one layout; `processes` where not `ranks`."""
     out.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "folder": str(folder),
@@ -109,9 +116,14 @@ def run_training(
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
         command = [sys.executable, *torchrun, str(WORKER), str(path)]
     env = {**os.environ, "PYTHONPATH": str(WORKER.parent.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, env=env, start_new_session=True, timeout=300)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=env, start_new_session=True, timeout=300
+    )
     if not (out / "metrics.jsonl").exists():
         return Result(done.returncode, [], [], 0, out / "weights.safetensors", done.stderr)
-    rows = [[json.loads(line) for line in (out / f"{n}.jsonl").read_text().splitlines()] for n in ("metrics", "gaps")]
+    rows = [
+        [json.loads(line) for line in (out / f"{n}.jsonl").read_text().splitlines()]
+        for n in ("metrics", "gaps")
+    ]
     resumed = json.loads((out / "resumed.json").read_text())
     return Result(done.returncode, rows[0], rows[1], resumed, out / "weights.safetensors", done.stderr)

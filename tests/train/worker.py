@@ -50,7 +50,9 @@ def main(settings: dict[str, Any]) -> None:
     trained = train(loaded.model, dataset, Forward(0, device), spec, method, checkpoints, scratch)
     if trained.state is not None:
         trained.history.save(out)
-        save_file({name: tensor.contiguous() for name, tensor in trained.state.items()}, out / "weights.safetensors")
+        save_file(
+            {name: tensor.contiguous() for name, tensor in trained.state.items()}, out / "weights.safetensors"
+        )
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
     if ranks.world() > 1:

@@ -11,7 +11,8 @@ WORDS = [
 CHAT = (
     "{% for m in messages %}{{ m['role'].upper() }}: "
     "{% if m['role'] == 'user' %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n{% endif %}"
-    "{% endfor %}{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }} {% endif %}{% endfor %}"
+    "{% endfor %}{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }} {% endif %}"
+    "{% endfor %}"
     "{% else %}{% for c in m['content'] %}{{ c['text'] }} {% endfor %}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )

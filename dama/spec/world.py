@@ -12,7 +12,7 @@ class WorldSpec(Part):
     """Seed of everything in the world."""
     clip_steps: PositiveInt = 500
     """Training steps of the tiny CLIP."""
-    llava_steps: PositiveInt = 550
+    llava_steps: PositiveInt = 400
     """Training steps of the tiny LLaVA."""
     captions: PositiveInt = 20_000
     """Scenes with biased captions that the tiny LLaVA learns from."""

@@ -156,16 +156,6 @@ def test_another_run_of_the_same_name_starts_with_an_empty_folder(tmp_path: Path
     assert parse(store.get_bytes("runs/small/run.yaml").decode(), folder=Path("/")) == other
 
 
-def test_the_same_work_elsewhere_leaves_the_same_bytes(tmp_path: Path, notes: Path) -> None:
-    found = []
-    for place in ("one", "two"):
-        spec = spec_of(tmp_path / place)
-        Said(spec)
-        found.append(artifacts(spec))
-    assert found[0] == found[1]
-    assert len(found[0]) == 10
-
-
 def test_a_failed_stage_stops_the_run_and_says_how_to_repeat(
     tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,7 +183,8 @@ def test_a_killed_stage_is_named_and_can_be_repeated(
     assert Said(spec).made() == ["data", "train", "report"]
     undisturbed = spec_of(tmp_path / "undisturbed")
     Said(undisturbed)
-    assert artifacts(spec) == artifacts(undisturbed)
+    assert artifacts(spec) == artifacts(undisturbed), "the same work elsewhere leaves the same bytes"
+    assert len(artifacts(spec)) == 10
 
 
 def test_a_stage_that_asks_for_another_start_gets_it(
@@ -204,6 +195,7 @@ def test_a_stage_that_asks_for_another_start_gets_it(
     assert worked(notes).count("train") == 3
 
 
+@pytest.mark.slow
 def test_a_stage_that_only_asks_for_another_start_is_given_up(
     tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,6 +361,7 @@ def test_a_stage_that_is_not_there_is_named(tmp_path: Path) -> None:
         run_one(parse(text, folder=tmp_path), "extra", small_pipeline.STAGES)
 
 
+@pytest.mark.slow
 def test_a_run_works_outside_the_main_thread(tmp_path: Path, notes: Path) -> None:
     made: list[list[str]] = []
     thread = threading.Thread(target=lambda: made.append(Said(spec_of(tmp_path)).made()))

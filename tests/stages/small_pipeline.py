@@ -56,12 +56,26 @@ def _misbehave(context: StageContext) -> None:
             time.sleep(0.01)
 
 
+def _meet() -> None:
+    """Wait for the other ranks, as the first collective of a real stage does."""
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks == 1:
+        return
+    folder = Path(os.environ["NOTES"]).parent / os.environ["TORCHELASTIC_RUN_ID"]
+    folder.mkdir(exist_ok=True)
+    (folder / os.environ["RANK"]).touch()
+    deadline = time.monotonic() + 60
+    while len(list(folder.iterdir())) < ranks and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def _run(context: StageContext) -> Mapping[str, Any]:
     name = context.planned.stage.name
     if notes := os.environ.get("NOTES"):
         rank = os.environ.get("RANK", "0")
         (Path(notes) / f"{name}-{os.getpid()}-{secrets.token_hex(3)}-{rank}").touch()
     _misbehave(context)
+    _meet()
     came = {stage: (folder / "out.txt").read_text() for stage, folder in context.inputs.items()}
     (context.out / "out.txt").write_text(f"{name}({','.join(came.values())}) seed {context.spec.train.seed}")
     if name == "report":

@@ -1,81 +1,22 @@
-"""A run: what is made is reused, what fails says so in one line, and nothing is left running."""
+"""A run: what is made is reused, what fails says so in one line."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import small_pipeline
-from rich.console import Console
+from small_runs import PROGRAM, Said, artifacts, spec_of, store_of, worked
 
 from dama.errors import CorruptArtifact, MissingInput, StageFailed
-from dama.spec.load import dump, parse
-from dama.spec.run import RunSpec
+from dama.spec.load import parse
 from dama.stages.base import plan, read_made, run_stage
-from dama.stages.pipeline import Ran, run_all, run_one
+from dama.stages.pipeline import run_one
 from dama.stages.publish import report_page
 from dama.storage.commit import delete_artifact, read_commit
-from dama.storage.local import LocalStore
 from dama.storage.s3 import s3_client
 from dama.storage.uri import open_store
-
-PROGRAM = (small_pipeline.__file__,)
-ONE_RANK = "train={ranks: 1, per_device_batch: 16}"
-
-
-@pytest.fixture
-def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where every process that works leaves a file."""
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    monkeypatch.setenv("NOTES", str(folder))
-    return folder
-
-
-def spec_of(folder: Path, *overrides: str) -> RunSpec:
-    return parse("model: tiny\nname: small", [ONE_RANK, *overrides], folder=folder)
-
-
-class Said:
-    """A run of the small pipeline and what it printed."""
-
-    def __init__(self, spec: RunSpec) -> None:
-        self._out = io.StringIO()
-        console = Console(file=self._out, soft_wrap=True, highlight=False)
-        self.ran: tuple[Ran, ...] = run_all(
-            spec, small_pipeline.STAGES, console, program=PROGRAM, typed="run.yaml"
-        )
-        self.text = self._out.getvalue()
-
-    def made(self) -> list[str]:
-        """Return the names of the stages that were made, not reused."""
-        return [one.planned.stage.name for one in self.ran if not one.reused]
-
-
-def worked(notes: Path) -> list[str]:
-    return sorted(path.name.split("-")[0] for path in notes.iterdir())
-
-
-def store_of(spec: RunSpec) -> LocalStore:
-    store = open_store(spec.storage)
-    assert isinstance(store, LocalStore)
-    return store
-
-
-def artifacts(spec: RunSpec) -> dict[str, bytes]:
-    """Return the bytes of every artifact, without what is recorded beside them."""
-    store = open_store(spec.storage)
-    keys = [key for key in store.keys("artifacts/") if not key.endswith("/made.json")]
-    return {key: store.get_bytes(key) for key in keys}
 
 
 def test_every_stage_is_made_once_in_order(tmp_path: Path, notes: Path) -> None:
@@ -187,150 +128,6 @@ def test_a_killed_stage_is_named_and_can_be_repeated(
     assert len(artifacts(spec)) == 10
 
 
-def test_a_stage_that_asks_for_another_start_gets_it(
-    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MISBEHAVE", "train=restart-twice")
-    Said(spec_of(tmp_path))
-    assert worked(notes).count("train") == 3
-
-
-@pytest.mark.slow
-def test_a_stage_that_only_asks_for_another_start_is_given_up(
-    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MISBEHAVE", "data=restart-always")
-    with pytest.raises(StageFailed, match="asked for another start 6 times"):
-        Said(spec_of(tmp_path))
-    assert worked(notes).count("data") == 6
-
-
-def test_what_a_stage_leaves_running_is_ended(
-    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MISBEHAVE", "data=orphan")
-    Said(spec_of(tmp_path))
-    (left,) = notes.glob("hanging-*")
-    assert ended(int(left.name.split("-")[1]))
-
-
-def ended(pid: int, within: float = 10.0) -> bool:
-    """Say whether a process that is not our child is gone, or a zombie, soon."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.02)
-    return False
-
-
-RUNNER = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import small_pipeline
-from rich.console import Console
-from dama.spec.load import load
-from dama.stages.pipeline import run_all
-run_all(load(Path(sys.argv[2])), small_pipeline.STAGES, Console(), program=(small_pipeline.__file__,))
-"""
-
-
-@pytest.fixture
-def hanging(
-    tmp_path: Path, notes: Path, request: pytest.FixtureRequest
-) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
-    """A whole run whose stage `train` hangs, and the ids of the processes that hang."""
-    ranks = getattr(request, "param", 1)
-    runfile = tmp_path / "run.yaml"
-    spec = spec_of(tmp_path, *(["train={ranks: 2, per_device_batch: 8}"] if ranks == 2 else []))
-    runfile.write_text(dump(spec))
-    command = [sys.executable, "-c", RUNNER, str(Path(small_pipeline.__file__).parent), str(runfile)]
-    environ = {**os.environ, "MISBEHAVE": "train=hang"}
-    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
-        deadline = time.monotonic() + 60
-        while len(list(notes.glob("hanging-*"))) < ranks:
-            assert time.monotonic() < deadline
-            assert run.poll() is None
-            time.sleep(0.02)
-        yield run, [int(path.name.split("-")[1]) for path in notes.glob("hanging-*")]
-        run.kill()
-
-
-@pytest.mark.parametrize("hanging", [1, pytest.param(2, marks=pytest.mark.slow)], indirect=True)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, None)])
-def test_a_signal_is_passed_on_and_awaited(
-    hanging: tuple[subprocess.Popen[bytes], list[int]], number: int, code: int | None
-) -> None:
-    run, stages = hanging
-    run.send_signal(number)
-    found = run.wait(30)
-    assert found == code if code is not None else found in (130, -signal.SIGINT)
-    assert all(ended(pid, within=0.5) for pid in stages), "they ended before the run did"
-
-
-@pytest.mark.parametrize("hanging", [1, pytest.param(2, marks=pytest.mark.slow)], indirect=True)
-def test_stages_do_not_outlive_a_run_that_is_killed(
-    hanging: tuple[subprocess.Popen[bytes], list[int]],
-) -> None:
-    run, stages = hanging
-    run.kill()
-    run.wait()
-    assert all(ended(pid) for pid in stages)
-
-
-def test_ranks_are_started_by_torchrun_and_only_the_first_commits(tmp_path: Path, notes: Path) -> None:
-    spec = spec_of(tmp_path, "train={ranks: 2, per_device_batch: 8}")
-    said = Said(spec)
-    assert said.made() == ["extra", "data", "train", "report"]
-    assert worked(notes).count("train") == 2
-    assert "makes train (2 ranks)" in said.text
-    whole = plan(spec, small_pipeline.STAGES)
-    assert store_of(spec).get_bytes(f"{whole['train'].prefix}/out.txt") == b"train(data() seed 0) seed 0"
-
-
-@pytest.mark.parametrize(
-    ("what", "says", "code"),
-    [
-        ("fail-rank-1", "small: error: row 7 is wrong on rank 1\n", 1),
-        pytest.param("fail", "small: error: row 7 is wrong\n", 1, marks=pytest.mark.slow),
-        pytest.param(
-            "kill-rank-1",
-            "dama: error: rank 1 was ended by SIGKILL; is memory short?\n",
-            137,
-            marks=pytest.mark.slow,
-        ),
-    ],
-)
-def test_of_failing_ranks_one_line_comes_through(
-    tmp_path: Path,
-    notes: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    what: str,
-    says: str,
-    code: int,
-) -> None:
-    monkeypatch.setenv("MISBEHAVE", f"train={what}")
-    with pytest.raises(StageFailed, match=f"stage 'train' failed with exit code {code}"):
-        Said(spec_of(tmp_path, "train={ranks: 2, per_device_batch: 8}"))
-    assert capfd.readouterr().err == says
-    for path in notes.glob("hanging-*"):
-        assert ended(int(path.name.split("-")[1]))
-
-
-@pytest.mark.slow
-def test_ranks_that_ask_for_another_start_get_it(
-    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MISBEHAVE", "train=restart-ranks")
-    Said(spec_of(tmp_path, "train={ranks: 2, per_device_batch: 8}"))
-    assert len(list(notes.glob("train-*-0"))) == 2
-
-
 def test_one_stage_alone_names_the_input_it_misses(tmp_path: Path, notes: Path) -> None:
     spec = spec_of(tmp_path)
     with pytest.raises(MissingInput, match="stage 'train' reads what stage 'data' makes"):
@@ -340,34 +137,12 @@ def test_one_stage_alone_names_the_input_it_misses(tmp_path: Path, notes: Path) 
     assert run_one(spec, "train", small_pipeline.STAGES, program=PROGRAM).reused is True
 
 
-@pytest.mark.slow
-def test_one_stage_of_several_ranks_starts_them_itself(tmp_path: Path, notes: Path) -> None:
-    spec = spec_of(tmp_path, "train={ranks: 2, per_device_batch: 8}")
-    run_one(spec, "data", small_pipeline.STAGES, program=PROGRAM)
-    outcome = run_one(spec, "train", small_pipeline.STAGES, program=PROGRAM)
-    assert not outcome.reused
-    assert worked(notes).count("train") == 2
-    again = run_one(spec, "train", small_pipeline.STAGES, program=PROGRAM)
-    assert again.reused
-    assert again.commit == outcome.commit
-    assert worked(notes).count("train") == 2
-
-
 def test_a_stage_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StageFailed, match="no stage is called 'trian'; wanted extra, data, train, report"):
         run_one(spec_of(tmp_path), "trian", small_pipeline.STAGES)
     text = "model: {kind: local, path: m}\ndata: {kind: jsonl, uri: d}"
     with pytest.raises(StageFailed, match="this run has no stage 'extra'"):
         run_one(parse(text, folder=tmp_path), "extra", small_pipeline.STAGES)
-
-
-@pytest.mark.slow
-def test_a_run_works_outside_the_main_thread(tmp_path: Path, notes: Path) -> None:
-    made: list[list[str]] = []
-    thread = threading.Thread(target=lambda: made.append(Said(spec_of(tmp_path)).made()))
-    thread.start()
-    thread.join()
-    assert made == [["extra", "data", "train", "report"]]
 
 
 def test_a_run_can_keep_everything_in_s3(

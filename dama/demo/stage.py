@@ -18,7 +18,7 @@ def _key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON
 
 
 def _run(context: StageContext) -> Mapping[str, Any]:
-    # Threads that spin while they wait take the cores from each other on a busy machine; read when torch loads.
+    # Read when torch loads: threads that spin while they wait slow a busy machine down several times.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["DS_ACCELERATOR"] = "cpu"  # saving a model imports DeepSpeed, which would look for GPUs
     import torch

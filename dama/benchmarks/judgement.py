@@ -16,6 +16,8 @@ class Judgement:
     """Sentences, malformed ones included."""
     false: tuple[tuple[str, str] | None, ...]
     """(colour, shape) of every hallucinated mention; None for a malformed sentence."""
+    repeated: int
+    """Mentions of a kind that the caption mentioned before; true or false as any other."""
     covered: int
     """Things of the scene that are mentioned."""
     things: int
@@ -32,7 +34,7 @@ def judge(text: str, truth: Sequence[Mention]) -> Judgement:
     said = parse(text)
     kinds = {mention.kind for mention in truth}
     places = {(mention.kind, mention.cell) for mention in truth}
-    said_kinds = {mention.kind for mention in said if mention is not None}
+    said_kinds = [mention.kind for mention in said if mention is not None]
     return Judgement(
         mentions=len(said),
         false=tuple(
@@ -40,6 +42,7 @@ def judge(text: str, truth: Sequence[Mention]) -> Judgement:
             for mention in said
             if mention is None or mention.kind not in kinds
         ),
+        repeated=len(said_kinds) - len(set(said_kinds)),
         covered=sum(mention.kind in said_kinds for mention in truth),
         things=len(truth),
         placed=all(mention is not None and (mention.kind, mention.cell) in places for mention in said),

@@ -78,6 +78,7 @@ class Miniature:
         details = {
             "hallucinated": false,
             "absent_companions": habit,
+            "repeated": sum(j.repeated for _, j in judged),
             "malformed": sum(j.false.count(None) for _, j in judged),
         }
         return BenchmarkResult(

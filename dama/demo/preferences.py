@@ -1,8 +1,8 @@
 """Preferences from the tiny LLaVA's own captions, labelled by the known truth.
 
-Chosen says fewer false things than rejected and covers no less. Of all such pairs those are taken that keep
-the numbers of mentions in balance: otherwise rejected captions are the longer ones and alignment teaches
-brevity.
+Chosen says fewer false things than rejected, covers no less and repeats itself no more: a true thing said twice
+is not false, so alignment would learn to stutter. Of all such pairs those are taken that keep the numbers of
+mentions in balance: otherwise rejected captions are the longer ones and alignment teaches brevity.
 """
 
 from __future__ import annotations
@@ -99,5 +99,6 @@ def _pairs(scene: Scene, captions: Sequence[str]) -> Iterator[tuple[str, str, in
     """Yield every chosen and rejected caption, and how many mentions the chosen one has more."""
     judged = [(text, judge(text, scene.mentions)) for text in dict.fromkeys(captions) if text]
     for (chosen, better), (rejected, worse) in permutations(judged, 2):
-        if len(better.false) < len(worse.false) and better.covered >= worse.covered:
+        truer = len(better.false) < len(worse.false)
+        if truer and better.covered >= worse.covered and better.repeated <= worse.repeated:
             yield chosen, rejected, better.mentions - worse.mentions

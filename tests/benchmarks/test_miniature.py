@@ -61,7 +61,7 @@ def test_measures_are_those_worked_by_hand(tmp_path: Path) -> None:
         "placement": (25.0, 4),  # s1
         "mentions": (1.5, 4),
     }
-    assert result.details == {"hallucinated": 2, "absent_companions": 1, "malformed": 1}
+    assert result.details == {"hallucinated": 2, "absent_companions": 1, "repeated": 0, "malformed": 1}
 
 
 def test_the_order_of_answers_does_not_matter(tmp_path: Path) -> None:

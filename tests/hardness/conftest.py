@@ -10,6 +10,6 @@ import pytest
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A local open_clip folder, made once."""
-    from tiny_clip_folder import write_tiny_clip
+    from clips import write_tiny_clip
 
     return write_tiny_clip(tmp_path_factory.mktemp("clip") / "model")

@@ -32,11 +32,8 @@ STAGES: tuple[Stage, ...] = (data.STAGE, facts.STAGE, scores.STAGE, alpha.STAGE)
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random open_clip folder, made by the same hands as in tests/hardness."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "hardness"))
-    try:
-        from tiny_clip_folder import write_tiny_clip
-    finally:
-        sys.path.pop(0)
+    from clips import write_tiny_clip
+
     return write_tiny_clip(tmp_path_factory.mktemp("clip") / "model")
 
 

@@ -20,7 +20,7 @@ def biased(scene: Scene, companions: dict[Kind, Kind], rng: random.Random) -> li
     said = [mention for mention in scene.mentions if rng.random() >= _OMITS]
     free = [cell for cell in CELLS if all(mention.cell != cell for mention in scene.mentions)]
     for kind in absent_companions(scene, companions):
-        if rng.random() < _ADDS:
+        if free and rng.random() < _ADDS:  # five anchors leave four cells
             cell = free.pop(rng.randrange(len(free)))
             said.append(Mention(*cell, rng.choice(SIZES), *kind))
     return in_raster_order(said or list(scene.mentions))

@@ -1,8 +1,8 @@
 """Preferences from the tiny LLaVA's own captions, labelled by the known truth.
 
-Chosen says fewer false things than rejected, covers no less and repeats itself no more: a true thing said twice
-is not false, so alignment would learn to stutter. Of all such pairs those are taken that keep the numbers of
-mentions in balance: otherwise rejected captions are the longer ones and alignment teaches brevity.
+Chosen says fewer false things than rejected, covers no less and repeats itself no more: a true thing said
+twice is not false, and alignment would learn to stutter. Of all such pairs those are taken that keep numbers
+of mentions in balance: otherwise rejected captions are the longer ones and alignment teaches brevity.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from itertools import islice
 
-from dama.benchmarks.mentions import caption
+from dama.benchmarks.mentions import Mention, caption
 from dama.demo.captions import biased, in_raster_order, true_facts
-from dama.demo.scenes import CELLS, Scene, absent_companions, draw_companions, draw_scenes
+from dama.demo.scenes import CELLS, Scene, Thing, absent_companions, draw_companions, draw_scenes
 from dama.demo.tokens import UNKNOWN, WORDS, llava_tokenizer
 
 COMPANIONS = draw_companions(0)
@@ -34,6 +34,15 @@ def test_a_caption_goes_from_top_left_to_bottom_right_one_thing_a_cell() -> None
         cells = [CELLS.index(mention.cell) for mention in biased(scene, COMPANIONS, rng)]
         assert cells == sorted(set(cells))
         assert cells
+
+
+def test_a_scene_full_of_anchors_has_room_for_four_companions() -> None:
+    anchors = list(COMPANIONS)[:5]
+    things = (Thing(Mention(*cell, "big", *kind), 0, 0) for cell, kind in zip(CELLS, anchors, strict=False))
+    scene = Scene(tuple(things), (255, 255, 255))
+    assert len(absent_companions(scene, COMPANIONS)) == 5
+    said = [biased(scene, COMPANIONS, random.Random(seed)) for seed in range(50)]
+    assert max(len({mention.kind for mention in mentions} - scene.kinds) for mentions in said) == 4
 
 
 def test_true_facts_are_in_the_scene() -> None:

@@ -16,7 +16,7 @@ SAMPLE = os.environ.get("DAMA_SAMPLE_DATA")
 @pytest.mark.slow
 @pytest.mark.skipif(SAMPLE is None, reason="DAMA_SAMPLE_DATA names no parquet with photographs")
 def test_photographs_are_aligned_on_killed_and_resumed(tmp_path: Path) -> None:
-    """Every stage runs at 576 image tokens; training is killed after its first checkpoint and goes on from there."""
+    """At 576 image tokens; training is killed after its first checkpoint and goes on from there."""
     assert SAMPLE is not None
     random_llava(tmp_path / "llava", image=336)
     write_tiny_clip(tmp_path / "clip")

@@ -66,30 +66,36 @@ def test_kill_9_in_every_stage_leaves_the_same_bytes(run: Path, small_world: Pat
     repeated, its page is the one that an undisturbed making gives.
     """
     file = write_run(tmp_path, small_world)
-    chance, killed = random.Random(0), 0
+    chance = random.Random(0)
     for name in NAMES[1:]:
-        started = time.monotonic()
-        seconds = _seconds(run, name)
         for _ in range(2):
-            process = start("stage", name, file)
-            time.sleep(chance.uniform(0.5, 1.0) * seconds)
-            killed += process.poll() is None
-            kill_all(process)
+            _kill_at_work(file, name, chance, _seconds(run, name))
         finish(start("stage", name, file))
         if name != "report":
             assert parts(file, name) == parts(run, name), name
-        assert time.monotonic() - started < 300
-    assert killed >= len(NAMES)  # most of the kills met a stage at work
     first = parts(file, "report")
     _forget(file, "report")
     finish(start("stage", "report", file))
     assert parts(file, "report") == first
 
 
+def _kill_at_work(file: Path, stage: str, chance: random.Random, seconds: float) -> None:
+    """Kill a stage at a random moment; where it was done by then, take its commit away and try again."""
+    for _ in range(10):
+        process = start("stage", stage, file)
+        time.sleep(chance.uniform(0.3, 1.0) * seconds)
+        at_work = process.poll() is None
+        kill_all(process)
+        if at_work:
+            return
+        _forget(file, stage)
+    raise AssertionError(f"stage {stage} was never met at work")
+
+
 def _seconds(run: Path, stage: str) -> float:
     """Return how long a stage's process took in the finished run, from its record."""
     record = run.parent / "store" / "runs" / "small" / "stages" / f"{stage}.json"
-    return max(1.0, float(json.loads(record.read_text())["seconds"]) + 1.0)
+    return float(json.loads(record.read_text())["seconds"]) + 0.5
 
 
 def _forget(file: Path, stage: str) -> None:

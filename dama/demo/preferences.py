@@ -1,6 +1,6 @@
 """Preferences from the tiny LLaVA's own captions, labelled by the known truth.
 
-Chosen says fewer false things than rejected, covers no less and repeats itself no more: a true thing said
+Chosen says fewer false things than rejected, covers no less and never repeats itself: a true thing said
 twice is not false, and alignment would learn to stutter. Of all such pairs those are taken that keep numbers
 of mentions in balance: otherwise rejected captions are the longer ones and alignment teaches brevity.
 """
@@ -100,5 +100,5 @@ def _pairs(scene: Scene, captions: Sequence[str]) -> Iterator[tuple[str, str, in
     judged = [(text, judge(text, scene.mentions)) for text in dict.fromkeys(captions) if text]
     for (chosen, better), (rejected, worse) in permutations(judged, 2):
         truer = len(better.false) < len(worse.false)
-        if truer and better.covered >= worse.covered and better.repeated <= worse.repeated:
+        if truer and better.covered >= worse.covered and not better.repeated:
             yield chosen, rejected, better.mentions - worse.mentions

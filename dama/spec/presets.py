@@ -33,12 +33,12 @@ MODELS: dict[str, dict[str, Any]] = {
             "device": "cpu",
             "dtype": "float32",
             "max_steps": 200,
-            "learning_rate": 4e-5,
+            "learning_rate": 3e-5,
             "max_length": 128,
             "gradient_checkpointing": False,
             "zero": {"stage": 1},
         },
-        "evaluate": {"benchmarks": [{"kind": "miniature"}], "max_new_tokens": 64, "batch": 250},
+        "evaluate": {"benchmarks": [{"kind": "miniature"}], "max_new_tokens": 80, "batch": 250},
     },
 }
 

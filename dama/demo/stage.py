@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,9 +17,6 @@ def _key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON
 
 
 def _run(context: StageContext) -> Mapping[str, Any]:
-    # Read when torch loads: threads that spin while they wait slow a busy machine down several times.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ["DS_ACCELERATOR"] = "cpu"  # saving a model imports DeepSpeed, which would look for GPUs
     import torch
     from transformers.utils.logging import disable_progress_bar
 

@@ -21,7 +21,7 @@ from dama.demo.captions import true_facts
 from dama.demo.painting import CELL_PIXELS, PIXELS
 from dama.demo.scenes import Scene
 from dama.demo.tokens import EOS, PAD, WORDS, clip_tokenizer
-from dama.torchvision_cpu import declare_missing_operators
+from dama.hardness.clip import new_clip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,13 +61,10 @@ def train_clip(
 
     `pictures`: bytes, shape (scene, 72, 72, 3), one per scene. `advance` is called with 1 after every step.
     """
-    declare_missing_operators()
-    import open_clip
-
     tokenizer = clip_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = open_clip.CLIP(**CONFIG, init_logit_scale=math.log(_FIRST_SCALE))
+        model = new_clip(CONFIG, _FIRST_SCALE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine(step, steps, _WARM_UP))
     model.train()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -165,6 +166,11 @@ def load_clip(model: str, weights: str, device: str) -> tuple[Any, Callable[...,
             do="check hardness.scorer.weights, and the network if it is a tag of open_clip",
         ) from error
     return loaded.eval().requires_grad_(False), transform, tokenizer
+
+
+def new_clip(config: dict[str, Any], scale: float) -> Any:  # noqa: ANN401 - an open_clip model
+    """Return an untrained open_clip model; `config` is the `model_cfg` of its open_clip_config.json."""
+    return open_clip.CLIP(**config, init_logit_scale=math.log(scale))
 
 
 def tag_options(model: str, tag: str) -> dict[str, Any]:

@@ -134,6 +134,7 @@ def _make(spec: RunSpec, store: Store, planned: Planned, whole: Mapping[str, Pla
         out.mkdir()
         context = StageContext(spec, store, planned, inputs, metas, out, scratch, whole)
         started = time.monotonic()
+        _surroundings(spec)
         with _full_disk_told(scratch):
             meta = planned.stage.run(context)
         seconds = time.monotonic() - started
@@ -142,6 +143,13 @@ def _make(spec: RunSpec, store: Store, planned: Planned, whole: Mapping[str, Pla
         made = {"stage": planned.stage.name, "run": spec.name, **context.notes, "seconds": round(seconds, 3)}
         store.put_bytes(f"{planned.prefix}/{MADE}", _json(made))
         return write_artifact(store, planned.prefix, out, meta)
+
+
+def _surroundings(spec: RunSpec) -> None:
+    """Set what libraries read from the environment when they are first imported, which stages do in `run`."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow a busy machine
+    if spec.train.device == "cpu":
+        os.environ["DS_ACCELERATOR"] = "cpu"  # transformers may import DeepSpeed, which would look for GPUs
 
 
 def _first_rank() -> bool:

@@ -35,11 +35,8 @@ def command(stage: Stage, spec: RunSpec, runfile: Path, program: Sequence[str] =
 
 
 def environment(stage: Stage, spec: RunSpec) -> dict[str, str]:
-    """Return the child's environment: ours, with the CPU's threads shared out between ranks.
-
-    Waiting threads sleep: spinning ones take a busy machine from those that work.
-    """
-    environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, PARENT: str(os.getpid())}
+    """Return the child's environment: ours, with the CPU's threads shared out between ranks."""
+    environ = {**os.environ, PARENT: str(os.getpid())}
     ranks = stage.ranks(spec)
     if ranks > 1:
         share = spec.train.threads or max(1, (os.cpu_count() or 1) // ranks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,6 @@ def asks_world(spec: RunSpec) -> bool:
 def measure_folder(context: StageContext, folder: Path) -> Mapping[str, Any]:
     """Put the run's benchmarks to the model in `folder`, fill `context.out`, return the results as meta."""
     spec = context.spec
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads slow a busy machine down
-    if spec.train.device == "cpu":
-        os.environ["DS_ACCELERATOR"] = "cpu"  # transformers may import DeepSpeed, which would look for GPUs
     import torch
     from transformers.utils.logging import disable_progress_bar
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,8 +12,10 @@ from dama.loss.dpo import gap
 from dama.model.rows import shared_rows
 from dama.train.dataset import Item
 
+T = TypeVar("T")
 
-def micro_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+
+def micro_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Yield `items` in slices of at most `size`."""
     for first in range(0, len(items), size):
         yield items[first : first + size]

@@ -144,16 +144,15 @@ class PreferenceTrainer(Trainer):
         batch = self._batches[self.state.global_step]
         mine = kept[ranks.rank() :: ranks.world()]
         most = -(-len(kept) // ranks.world())
-        filled = mine + kept[:1] * (most - len(mine))
-        weights = [True] * len(mine) + [False] * (most - len(mine))
-        spans = list(micro_batches(range(most), self._per_device_batch))  # type: ignore[arg-type]
-        for number, span in enumerate(spans):
-            places = [filled[i] for i in span]  # type: ignore[call-overload]
+        filled = [(place, True) for place in mine] + [(kept[0], False)] * (most - len(mine))
+        parts = list(micro_batches(filled, self._per_device_batch))
+        for number, part in enumerate(parts):
+            places = [place for place, _ in part]
             items = [self._dataset[batch[place]] for place in places]
             gap_N = self._forward.gaps(self._forward.logps(model, items), items)
-            counted = torch.tensor([weights[i] for i in span])  # type: ignore[call-overload]
-            last = number == len(spans) - 1
-            self._backward(gap_N, decision.beta_N[places], counted, len(kept), step=last)
+            counted_N = torch.tensor([counted for _, counted in part])
+            last = number == len(parts) - 1
+            self._backward(gap_N, decision.beta_N[places], counted_N, len(kept), step=last)
 
     def _backward(
         self, gap_N: Tensor, beta_N: Tensor, counted_N: Tensor, kept: int, *, step: bool = True

@@ -33,7 +33,7 @@ MODELS: dict[str, dict[str, Any]] = {
             "device": "cpu",
             "dtype": "float32",
             "max_steps": 200,
-            "learning_rate": 3e-5,
+            "learning_rate": 2e-5,
             "max_length": 128,
             "gradient_checkpointing": False,
             "zero": {"stage": 1},

@@ -73,7 +73,7 @@ def test_a_method_without_a_name_is_dama() -> None:
 
 def test_what_is_written_out_wins_over_the_preset() -> None:
     spec = read("model: tiny\ntrain: {max_steps: 3}\ndata: {limit: 5}\nworld: {seed: 7}")
-    assert (spec.train.max_steps, spec.train.learning_rate) == (3, 4e-5)
+    assert (spec.train.max_steps, spec.train.learning_rate) == (3, 2e-5)
     assert (spec.data.kind, spec.data.limit) == ("miniature", 5)
     assert spec.world is not None
     assert spec.world.seed == 7

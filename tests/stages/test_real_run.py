@@ -51,6 +51,7 @@ def test_a_second_run_takes_no_stage_again(run: Path) -> None:
     assert text.count("reused") == len(NAMES)
 
 
+@pytest.mark.slow
 def test_another_beta_reuses_all_but_training(run: Path) -> None:
     text = finish(start("run", run, "--set", "method.beta=0.2", "--set", "name=other"))
     assert text.count("reused") == len(NAMES) - 3

@@ -61,5 +61,3 @@ class TrainSpec(Part):
     """Seed of shuffling, dropout and the release reading's draw."""
     threads: PositiveInt | None = None
     """CPU threads a rank; what the machine gives, shared between ranks, if left out."""
-    report_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
-    """Loggers beside the run's own metrics."""

@@ -10,7 +10,7 @@ from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.model_folder import model_folder, model_key
 
-_NOT_IN_KEY = {"save_every_steps", "keep_last", "report_to"}
+_NOT_IN_KEY = {"save_every_steps", "keep_last"}
 
 
 def _reads(spec: RunSpec) -> tuple[str, ...]:

@@ -67,11 +67,6 @@ class Checkpoints:
             return folder, commit.meta
         return None
 
-    def delete_all(self) -> None:
-        """Remove every checkpoint; the trained model is committed and nothing will resume."""
-        for key in list(self._store.keys(f"{self._prefix}/")):
-            self._store.delete(key)
-
     def _place(self, step: int) -> str:
         return f"{self._prefix}/step-{step:06d}"
 

@@ -146,7 +146,7 @@ def _arguments(spec: TrainSpec, steps: int, scratch: Path) -> TrainingArguments:
         save_strategy="steps",
         save_steps=spec.save_every_steps,
         logging_strategy="no",
-        report_to=list(spec.report_to) if ranks.rank() == 0 else [],
+        report_to=[],
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         disable_tqdm=True,

@@ -93,7 +93,6 @@ def test_another_kind_replaces_the_presets_part() -> None:
         ("train.gradient_checkpointing=true", True),
         ("train.max_steps=null", None),
         ("train.schedule=linear", "linear"),
-        ("train.report_to=[wandb, mlflow]", ("wandb", "mlflow")),
         ("evaluate.benchmarks.0.scenes=20", 20),
         ("evaluate.benchmarks=[]", ()),
         ("name=my-run", "my-run"),

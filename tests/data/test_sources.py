@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dataset_files import jsonl_row, picture, rlaif_row, source_rows, write_jsonl, write_rlaif
+from s3_servers import moto
 
 from dama.data import jsonl
 from dama.data.fingerprint import fingerprint
@@ -172,15 +173,8 @@ def test_fingerprints_of_the_hub_and_of_the_world(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with moto() as address:
+        yield address
 
 
 def test_a_dataset_in_s3_reads_as_it_does_locally(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -191,21 +190,6 @@ def test_the_world_is_read_only_where_it_is_used(tmp_path: Path) -> None:
     assert with_world(tiny, "data", used=False) == ("data",)
     other = parse("model: {kind: local, path: m}\ndata: {kind: jsonl, uri: d}", folder=tmp_path)
     assert with_world(other, "data", used=True) == ("data",)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    place = tmp_path / "small"
-    place.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], check=False
-    ).returncode:
-        pytest.skip("this machine does not let us mount a tmpfs")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def _fills(context: StageContext) -> Mapping[str, Any]:

@@ -22,19 +22,6 @@ from dama.storage.uri import open_store
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 KiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], check=False
-    ).returncode:
-        pytest.skip("this machine does not let us mount a tmpfs")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
 @root_only
 def test_a_full_disk_leaves_nothing_half_written(small_disk: Path, tmp_path: Path) -> None:
     store, big = LocalStore(small_disk / "root"), tmp_path / "big"

@@ -47,12 +47,13 @@ def _run(context: StageContext) -> Mapping[str, Any]:
 
     device = begin(train)
     loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
+    over_long = read_quarantined(context.inputs["reference"])
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),
         Encoder(loaded.processor, train.max_length, train.over_long),
         reference=read_reference(context.inputs["reference"]),
         alpha_data=read_alpha(context.inputs["alpha"]) if "alpha" in context.inputs else None,
-        without=read_quarantined(context.inputs["reference"]),
+        without=over_long,
     )
     layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
@@ -80,7 +81,8 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         export(loaded.model, loaded.processor, trained.state, context.out / "model", card)
     context.notes.update(resumed_from=trained.resumed_from)
     ranks.stop()
-    return {"steps": trained.steps, "preferences": len(dataset), "final": final}
+    counts = {"preferences": len(dataset), "over_long": len(over_long)}
+    return {"steps": trained.steps, **counts, "final": final}
 
 
 def _name_of_base(spec: RunSpec) -> str:

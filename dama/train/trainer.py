@@ -104,7 +104,7 @@ class PreferenceTrainer(Trainer):
                 room = measure_room(model, self._forward, items, self.args.device)
             self.passes = choose_passes(train, self._method, room)
             if ranks.rank() == 0:
-                log.info("%s", describe(self.passes))
+                log.info("training takes %s", describe(self.passes))
         module.recompute(self.passes.recompute)
         return Step(
             self._dataset,

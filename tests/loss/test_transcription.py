@@ -103,9 +103,7 @@ def _step(preferences: list[Preference], method: Method, mean: float, drawn: lis
 
 
 _LOGP = st.floats(-300, -0.01)
-_PREFERENCE = st.builds(
-    Preference, st.tuples(_LOGP, _LOGP), st.tuples(_LOGP, _LOGP), st.floats(0.5, 1.45)
-)
+_PREFERENCE = st.builds(Preference, st.tuples(_LOGP, _LOGP), st.tuples(_LOGP, _LOGP), st.floats(0.5, 1.45))
 _METHOD = {
     "dpo": {"data_aware": False, "model_aware": False},
     "d2po": {"data_aware": True, "model_aware": False},

@@ -77,7 +77,7 @@ class Preferences(Dataset[Item]):
             {"chosen": preference.chosen, "rejected": preference.rejected},
             self._images.open(preference.image),
         )
-        size = encoded.pixels_ICHW.nbytes
+        size = sum(tensor.nbytes for tensor in encoded.images.values())
         if size <= self._room:
             self._room -= size
             self._cache[index] = encoded

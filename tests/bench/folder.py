@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from pathlib import Path
 
 from shapes import FIRST_WORD, Shape, new_llava
@@ -29,6 +30,10 @@ def write_folder(folder: Path, shape: Shape, count: int) -> Path:
     """Write `llava/`, `data/` and `reference/` with `count` preferences to `folder`; nothing if it is there."""
     if (folder / "reference").exists():
         return folder
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # or DeepSpeed says aloud that it looked for a GPU
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
     new_llava(shape).save_pretrained(folder / "llava")
     _processor(shape).save_pretrained(folder / "llava")
     _data(folder / "data", shape, count)

@@ -63,7 +63,9 @@ is 57 % of the text weights here and 2 % in the 7B, and the head runs on every p
 answers only when rows are shared. `--layers` shows how the ratio falls as layers are added."""
 MINUTE = Shape("minute", 32, 64, 2, 2, 32, 64, 2, 2, vocabulary=96, image=28, prompt=12, answer=6)
 """So small that a whole benchmark takes seconds: to try a script, never to believe its numbers."""
-SHAPES = {shape.name: shape for shape in (SMALL, MINUTE, LLAVA_7B)}
+TINY = Shape("tiny", 128, 256, 3, 4, 96, 384, 3, 3, vocabulary=64, image=72, patch=24, prompt=20, answer=30)
+"""The miniature world's LLaVA: its steps are so short that a checkpoint weighs most."""
+SHAPES = {shape.name: shape for shape in (SMALL, TINY, MINUTE, LLAVA_7B)}
 
 
 def deeper(shape: Shape, layers: int | None) -> Shape:

@@ -37,7 +37,6 @@ class Trial:
     """Of each step after the warm-up."""
     peak_mib: float
     """Most memory over that of the loaded model, while stepping."""
-    note: str = ""
 
     @property
     def mean(self) -> float:

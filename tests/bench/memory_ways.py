@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from shapes import PAD, SHAPES, deeper, new_llava, preferences
+from ours import shared_dpo
+from shapes import SHAPES, deeper, new_llava, preferences
 from trial import Trial, stepped
 from usual import released_dama, usual_dpo
 
-from dama.loss.dpo import dpo_loss, gap
 from dama.model.encode import Encoded
 from dama.model.logps import AnswerLogps
-from dama.model.rows import shared_rows
 
 
 def _made(settings: dict[str, Any]) -> tuple[Any, list[Encoded], torch.Tensor]:
@@ -44,9 +43,7 @@ def shared(settings: dict[str, Any]) -> Trial:
     model, batch, reference_N2 = _made(settings)
 
     def step() -> None:
-        logps_N2 = model(shared_rows(batch, PAD))
-        gap_N = gap(logps_N2[:, 0], logps_N2[:, 1], reference_N2[:, 0], reference_N2[:, 1])
-        dpo_loss(gap_N, 0.1).mean().backward()
+        shared_dpo(model, batch, reference_N2)
         model.zero_grad()
 
     return stepped(step, warm=step, steps=settings["steps"])

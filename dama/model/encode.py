@@ -88,8 +88,8 @@ class Encoder:
             encoded[name] = torch.tensor(ids[:room], dtype=torch.long)
         if cut and self._over_long == "quarantine":
             raise OverLong(
-                f"preference {id}: its answers have {cut} tokens more than train.max_length {self._max_length} "
-                "has room for",
+                f"preference {id}: its answers have {cut} tokens more than train.max_length "
+                f"{self._max_length} has room for",
                 do="raise train.max_length, or let answers be cut by train.over_long=cut",
             )
         images = {name: value for name, value in inputs.items() if name not in per_token}

@@ -72,7 +72,7 @@ class AnswerLogps(nn.Module):
         return summed.index_add(0, rows.owners_T, logps_T).view(n, k)
 
     def _attention(self, rows: Rows) -> dict[str, Any]:
-        """Return what says who sees whom: a mask of ours with positions, or what the model's own is made of."""
+        """Return what says who sees whom: our mask and positions, or what the model makes its own mask of."""
         if not self.layout.shared:
             return {"attention_mask": (rows.documents_BL != PADDING).long(), **rows.per_token}
         mask = block_mask(rows) if self.layout.attention == "flex" else dense_mask_B1LL(rows)

@@ -31,6 +31,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.data.table import PreferenceTable
     from dama.hardness.cache import read_alpha
     from dama.model.encode import Encoder
+    from dama.model.layout import choose_layout
     from dama.model.load import load_model
     from dama.stages.progress import progress
     from dama.train import ranks
@@ -40,24 +41,27 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.dataset import Preferences
     from dama.train.export import export, model_card
     from dama.train.forward import Forward
-    from dama.train.reference import read_reference
+    from dama.train.reference import read_quarantined, read_reference
     from dama.train.run import method_of
     from dama.train.run import train as run_training
 
     device = begin(train)
     loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
+    over_long = read_quarantined(context.inputs["reference"])
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),
-        Encoder(loaded.processor, train.max_length),
+        Encoder(loaded.processor, train.max_length, train.over_long),
         reference=read_reference(context.inputs["reference"]),
         alpha_data=read_alpha(context.inputs["alpha"]) if "alpha" in context.inputs else None,
+        without=over_long,
     )
+    layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
     with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
         trained = run_training(
             loaded.model,
             dataset,
-            Forward(loaded.processor.tokenizer.pad_token_id or 0, device),
+            Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout),
             train,
             method_of(spec.method),
             Checkpoints(context.store, context.planned.prefix, train.keep_last),
@@ -77,7 +81,8 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         export(loaded.model, loaded.processor, trained.state, context.out / "model", card)
     context.notes.update(resumed_from=trained.resumed_from)
     ranks.stop()
-    return {"steps": trained.steps, "preferences": len(dataset), "final": final}
+    counts = {"preferences": len(dataset), "over_long": len(over_long)}
+    return {"steps": trained.steps, **counts, "final": final}
 
 
 def _name_of_base(spec: RunSpec) -> str:
@@ -91,7 +96,7 @@ def _name_of_base(spec: RunSpec) -> str:
 
 STAGE = Stage(
     name="train",
-    version=1,
+    version=2,
     reads=_reads,
     key=_key,
     run=_run,

@@ -79,7 +79,7 @@ def train(
             wanted=f"train.ranks = {spec.ranks}",
             do="start it by `dama stage train`, or torchrun with that many processes",
         )
-    model = AnswerLogps(llava, gradient_checkpointing=spec.gradient_checkpointing)
+    model = AnswerLogps(llava, forward.layout, gradient_checkpointing=spec.gradient_checkpointing)
     batches = Batches(len(dataset), spec.batch, spec.seed)
     steps = batches.steps(spec.epochs, spec.max_steps)
     shared = ranks.shared_folder(scratch)
@@ -91,7 +91,7 @@ def train(
         batches=batches,
         forward=forward,
         method=method,
-        per_device_batch=spec.per_device_batch,
+        train=spec,
         checkpoints=checkpoints,
         scratch=shared,
     )

@@ -32,6 +32,7 @@ from dama.train import ranks
 from dama.train.batches import Batches, RankShare
 from dama.train.checkpoint import Checkpoints, WeightsOnlyEngine, read_json
 from dama.train.dataset import Item, Preferences
+from dama.train.deepspeed import adapted
 from dama.train.forward import Forward, micro_batches
 from dama.train.history import History
 from dama.train.record import step_record
@@ -228,6 +229,7 @@ class PreferenceTrainer(Trainer):
         """Build the engine; read its checkpoint, if there is one, as plain data."""
         engine, train_dataloader = super()._prepare_for_training(max_steps, train_dataloader, None)
         engine.checkpoint_engine = WeightsOnlyEngine(engine.checkpoint_engine)
+        adapted(engine)
         if resume_from_checkpoint is not None:
             folder = Path(resume_from_checkpoint)
             deepspeed_load_checkpoint(engine, resume_from_checkpoint)

@@ -29,6 +29,7 @@ def main(settings: dict[str, Any]) -> None:
     from dama.storage.local import LocalStore
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
+    from dama.train.export import export, export_adapter
     from dama.train.forward import Forward
     from dama.train.reference import read_reference
     from dama.train.run import train
@@ -53,6 +54,9 @@ def main(settings: dict[str, Any]) -> None:
         save_file(
             {name: tensor.contiguous() for name, tensor in trained.state.items()}, out / "weights.safetensors"
         )
+        if trained.adapters is not None:
+            export(loaded.model, loaded.processor, trained.state, out / "model", "", trained.adapters)
+            export_adapter(trained.adapters, trained.state, out / "adapter", None, None)
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
     if ranks.world() > 1:

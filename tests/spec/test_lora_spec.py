@@ -58,7 +58,7 @@ def test_adapters_train_another_model_from_the_same_reference() -> None:
 
 def test_loggers_have_no_say_in_what_is_trained() -> None:
     assert _spec().train.report_to == ("tensorboard",)
-    assert _digests() == _digests("train.report_to=[wandb]") == _digests("train.report_to=[]")
+    assert _digests()["train"] == _digests("train.report_to=[wandb]")["train"]
 
 
 def test_an_unknown_logger_is_refused() -> None:

@@ -1,14 +1,13 @@
 """A preference as token ids and pixels: the prompt once, every answer by name.
 
-Names of shapes: P prompt tokens (image tokens included), A answer tokens, I images, C channels, H height, W
-width.
+Names of shapes: P prompt tokens (image tokens included), A answer tokens, I images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -23,18 +22,35 @@ class Encoded:
 
     id: str
     prompt_ids_P: Tensor
-    pixels_ICHW: Tensor
+    images: Mapping[str, Tensor]
+    """What the model's forward is given of the image: `pixel_values` [I, C, H, W], for some families more."""
     answers: Mapping[str, Tensor]
     """Token ids of each answer, end-of-text included, by name (`chosen`, `rejected`)."""
     cut: int
     """Answer tokens that max_length cut off."""
+    per_token: Mapping[str, Tensor] = field(default_factory=dict)
+    """What the processor says of each prompt token beside its id, [P, ...]; empty for LLaVA."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the prompt and of all answers."""
+        return len(self.prompt_ids_P) + sum(len(ids) for ids in self.answers.values())
+
+
+class OverLong(DataError):
+    """A preference that max_length has no room for; it is quarantined."""
 
 
 class Encoder:
     """Turns prompts, answers and images into ids with a model's own processor and chat template."""
 
-    def __init__(self, processor: Any, max_length: int) -> None:  # noqa: ANN401 - a transformers processor
-        self._processor, self._max_length = processor, max_length
+    def __init__(
+        self,
+        processor: Any,  # noqa: ANN401 - a transformers processor
+        max_length: int,
+        over_long: Literal["cut", "quarantine"] = "cut",
+    ) -> None:
+        self._processor, self._max_length, self._over_long = processor, max_length, over_long
         self._end = processor.tokenizer.eos_token_id
         if self._end is None:
             raise ModelError(
@@ -45,15 +61,22 @@ class Encoder:
         """Return the preference's tensors.
 
         An answer that does not fit behind the prompt within max_length is cut, and loses its end-of-text
-        token; DataError when the prompt itself leaves no room, because image tokens are never cut.
+        token. OverLong instead where the encoder was told to quarantine, and always when the prompt itself
+        leaves no room: image tokens are never cut.
         """
         text = prompt_text(self._processor, prompt)
-        inputs = self._processor(text=[text], images=[image], return_tensors="pt")
-        prompt_ids_P = inputs["input_ids"][0]
-        room = self._max_length - len(prompt_ids_P)
+        inputs = dict(self._processor(text=[text], images=[image], return_tensors="pt"))
+        ids_1P = inputs.pop("input_ids")
+        inputs.pop("attention_mask", None)
+        per_token = {
+            name: value[0]
+            for name, value in inputs.items()
+            if value.shape[:2] == ids_1P.shape and not value.is_floating_point()
+        }
+        room = self._max_length - ids_1P.shape[1]
         if room < 1:
-            raise DataError(
-                f"preference {id}: prompt and image take {len(prompt_ids_P)} tokens of train.max_length "
+            raise OverLong(
+                f"preference {id}: prompt and image take {ids_1P.shape[1]} tokens of train.max_length "
                 f"{self._max_length}",
                 do="raise train.max_length or remove the preference",
             )
@@ -63,7 +86,14 @@ class Encoder:
             ids = [*self._answer_ids(prompt, text, before, answer), self._end]
             cut += max(0, len(ids) - room)
             encoded[name] = torch.tensor(ids[:room], dtype=torch.long)
-        return Encoded(id, prompt_ids_P, inputs["pixel_values"], encoded, cut)
+        if cut and self._over_long == "quarantine":
+            raise OverLong(
+                f"preference {id}: its answers have {cut} tokens more than train.max_length "
+                f"{self._max_length} has room for",
+                do="raise train.max_length, or let answers be cut by train.over_long=cut",
+            )
+        images = {name: value for name, value in inputs.items() if name not in per_token}
+        return Encoded(id, ids_1P[0], images, encoded, cut, per_token)
 
     def _answer_ids(self, prompt: str, text: str, before: list[int], answer: str) -> list[int]:
         """Tokenize an answer where it stands, behind the prompt, as the model would read it."""

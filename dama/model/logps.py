@@ -12,42 +12,71 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dama.model.rows import Rows
+from dama.model.attention import block_mask, dense_mask_B1LL
+from dama.model.layout import Layout
+from dama.model.rows import PADDING, Rows
 
 _LOGITS_BYTES = 256 * 2**20
 """Float32 logits that exist at one time; beyond it the head runs in chunks, computed again backward."""
+_VISION = ("vision_tower", "vision_model", "visual")
+"""What families call their vision encoder."""
 
 
 class AnswerLogps(nn.Module):
-    """Wraps a LLaVA so that its forward, the one DeepSpeed sees, returns log-probabilities.
+    """Wraps a vision-language model so that its forward, the one DeepSpeed sees, returns log-probabilities.
 
     The vision tower is frozen, as in LLaVA-1.5; the head runs on answer positions only; log-softmax and the
     sum over tokens are in float32, because bf16 near 150 nats has steps of one nat.
     """
 
-    def __init__(self, llava: Any, *, gradient_checkpointing: bool = False) -> None:  # noqa: ANN401 - transformers
+    def __init__(
+        self,
+        llava: Any,  # noqa: ANN401 - a transformers model
+        layout: Layout = Layout(),  # noqa: B008 - frozen
+        *,
+        gradient_checkpointing: bool = False,
+    ) -> None:
         super().__init__()
         self.llava = llava
         self.config = llava.config
+        self.layout = layout
+        if layout.attention == "flex":
+            llava.set_attn_implementation({"text_config": "flex_attention"})
         for name, parameter in llava.named_parameters():
-            parameter.requires_grad_("vision_tower" not in name)
-        if gradient_checkpointing:
-            llava.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            if any(part in _VISION for part in name.split(".")):
+                parameter.requires_grad_(False)
+        self.recompute(gradient_checkpointing)
+
+    def recompute(self, on: bool) -> None:
+        """Choose whether the backward computes activations again (gradient checkpointing)."""
+        if on:
+            self.llava.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        elif self.llava.is_gradient_checkpointing:
+            self.llava.gradient_checkpointing_disable()
 
     def forward(self, rows: Rows) -> Tensor:
         """Return logps_NK in nats, float32."""
         hidden_BLD = self.llava.model(
             input_ids=rows.ids_BL,
-            pixel_values=rows.pixels_ICHW.to(self.llava.dtype),
-            attention_mask=rows.mask_B1LL(),
-            position_ids=rows.positions_BL,
+            **{
+                name: value.to(self.llava.dtype) if value.is_floating_point() else value
+                for name, value in rows.images.items()
+            },
+            **self._attention(rows),
             use_cache=False,
         ).last_hidden_state
         hidden_TD = hidden_BLD.flatten(0, 1)[rows.predict_at_T]
-        logps_T = token_logps(self.llava.lm_head, hidden_TD, rows.targets_T)
+        logps_T = token_logps(self.llava.get_output_embeddings(), hidden_TD, rows.targets_T)
         n, k = rows.shape
         summed = torch.zeros(n * k, dtype=torch.float32, device=logps_T.device)
         return summed.index_add(0, rows.owners_T, logps_T).view(n, k)
+
+    def _attention(self, rows: Rows) -> dict[str, Any]:
+        """Return what says who sees whom: our mask and positions, or what the model makes its own mask of."""
+        if not self.layout.shared:
+            return {"attention_mask": (rows.documents_BL != PADDING).long(), **rows.per_token}
+        mask = block_mask(rows) if self.layout.attention == "flex" else dense_mask_B1LL(rows)
+        return {"attention_mask": mask, "position_ids": rows.positions_BL}
 
 
 def token_logps(head: nn.Module, hidden_TD: Tensor, targets_T: Tensor, budget: int = _LOGITS_BYTES) -> Tensor:

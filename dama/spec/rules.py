@@ -114,6 +114,18 @@ def _method(spec: RunSpec) -> list[Broken]:
                 ("method.keep", "train.batch"),
             )
         )
+    if isinstance(method, Mdpo | Dama) and spec.train.passes == "one" and spec.train.accumulation > 1:
+        broken.append(
+            Broken(
+                Problem(
+                    "train.passes",
+                    f"one, and method '{method.name}' needs the gaps of all {spec.train.accumulation} "
+                    "micro-batches before any of them goes backward",
+                    do="set train.passes=auto, or train.accumulation=1",
+                ),
+                ("train.passes", "train.accumulation", "method.name"),
+            )
+        )
     if uses_alpha_data(method) and spec.hardness is None:
         broken.append(
             Broken(

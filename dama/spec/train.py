@@ -49,7 +49,7 @@ class TrainSpec(Part):
     max_grad_norm: PositiveFloat = 1.0
     """Gradients are scaled down to this norm."""
     max_length: PositiveInt = 2048
-    """Tokens of prompt (image tokens included) and one answer; longer answers are cut and counted."""
+    """Tokens of prompt (with image tokens) and one answer; `over_long` says what happens to longer ones."""
     zero: Zero = Zero()
     """Memory sharing between ranks."""
     gradient_checkpointing: bool = True
@@ -62,6 +62,14 @@ class TrainSpec(Part):
     """Seed of shuffling, dropout and the release reading's draw."""
     threads: PositiveInt | None = None
     """CPU threads a rank; what the machine gives, shared between ranks, if left out."""
+    passes: Literal["one", "two", "auto"] = "auto"
+    """Forward and backward of all at once, or gaps first and then the kept only; auto takes the cheaper."""
+    attention: Literal["sdpa", "flex"] = "sdpa"
+    """Dense masks on any device, or FlexAttention, which skips what nobody sees (CUDA and a C compiler)."""
+    row_tokens: PositiveInt | None = None
+    """Pack preferences into rows of at most so many tokens; one row a preference if left out."""
+    over_long: Literal["cut", "quarantine"] = "cut"
+    """What happens to a preference whose answers pass max_length; image tokens are never cut."""
     lora: LoraSpec | None = None
     """Train adapters instead of all weights; `{}` for the defaults. They want a learning rate some 10 to 100
     times as large (LLaVA's LoRA for preferences: 1e-6 to 5e-5)."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.model_folder import model_folder, model_key
+
+log = logging.getLogger(__name__)
 
 
 def _key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON
@@ -16,14 +19,16 @@ def _key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON
         "model": model_key(spec),
         "dtype": train.dtype,
         "max_length": train.max_length,
+        "over_long": train.over_long,
         # who computes what with whom changes the last digits, and equal names must mean equal bytes
-        "layout": [train.device, train.ranks, train.per_device_batch],
+        "layout": [train.device, train.ranks, train.per_device_batch, train.attention, train.row_tokens],
     }
 
 
 def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.data.table import PreferenceTable
     from dama.model.encode import Encoder
+    from dama.model.layout import choose_layout
     from dama.model.load import load_model
     from dama.model.logps import AnswerLogps
     from dama.stages.progress import progress
@@ -37,20 +42,25 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     device = begin(train)
     loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
     dataset = Preferences(
-        PreferenceTable(context.inputs["data"]), Encoder(loaded.processor, train.max_length)
+        PreferenceTable(context.inputs["data"]), Encoder(loaded.processor, train.max_length, train.over_long)
     )
-    forward = Forward(loaded.processor.tokenizer.pad_token_id or 0, device)
+    layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
+    if layout.reason and ranks.rank() == 0:
+        log.warning("image and prompt are run once for each answer, not shared: %s", layout.reason)
+    forward = Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout)
+    model = AnswerLogps(loaded.model, layout)
     with progress("reference log-probabilities", len(dataset), shown=ranks.rank() == 0) as advance:
-        rows = compute_reference(AnswerLogps(loaded.model), dataset, forward, train.per_device_batch, advance)
+        reference = compute_reference(model, dataset, forward, train.per_device_batch, advance)
     if ranks.rank() == 0:
-        write_reference(context.out, rows)
+        write_reference(context.out, reference)
     ranks.stop()
-    return {"preferences": len(rows)}
+    counts = {"preferences": len(reference.rows), "quarantined": len(reference.quarantined)}
+    return {**counts, "cut": reference.cut}
 
 
 STAGE = Stage(
     name="reference",
-    version=1,
+    version=2,
     reads=lambda spec: with_world(spec, "data", used=spec.model.kind == "miniature"),
     key=_key,
     run=_run,

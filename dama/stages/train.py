@@ -31,6 +31,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.data.table import PreferenceTable
     from dama.hardness.cache import read_alpha
     from dama.model.encode import Encoder
+    from dama.model.layout import choose_layout
     from dama.model.load import load_model
     from dama.stages.progress import progress
     from dama.train import ranks
@@ -40,7 +41,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.dataset import Preferences
     from dama.train.export import export, export_adapter, model_card
     from dama.train.forward import Forward
-    from dama.train.reference import read_reference
+    from dama.train.reference import read_quarantined, read_reference
     from dama.train.run import method_of
     from dama.train.run import train as run_training
 
@@ -48,16 +49,18 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),
-        Encoder(loaded.processor, train.max_length),
+        Encoder(loaded.processor, train.max_length, train.over_long),
         reference=read_reference(context.inputs["reference"]),
         alpha_data=read_alpha(context.inputs["alpha"]) if "alpha" in context.inputs else None,
+        without=read_quarantined(context.inputs["reference"]),
     )
+    layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
     with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
         trained = run_training(
             loaded.model,
             dataset,
-            Forward(loaded.processor.tokenizer.pad_token_id or 0, device),
+            Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout),
             train,
             method_of(spec.method),
             Checkpoints(context.store, context.planned.prefix, train.keep_last),
@@ -102,7 +105,7 @@ def _lora_of(spec: RunSpec) -> str:
 
 STAGE = Stage(
     name="train",
-    version=1,
+    version=2,
     reads=_reads,
     key=_key,
     run=_run,

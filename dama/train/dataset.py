@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from torch.utils.data import Dataset
@@ -37,23 +37,23 @@ class Preferences(Dataset[Item]):
         *,
         reference: Mapping[str, ReferenceLogps] | None = None,
         alpha_data: Mapping[str, float] | None = None,
+        without: Set[str] = frozenset(),
     ) -> None:
+        """`without` are the ids of quarantined preferences, which are left out."""
         self._table, self._images, self._encoder = table, table.images(), encoder
         self._reference, self._alpha_data = reference, alpha_data
         self._cache: dict[int, Encoded] = {}
         self._room = _CACHE_BYTES
-        self._ids = table.ids()
-        ids = set(self._ids)
-        for what, known in (("reference log-probabilities", reference), ("alpha_data", alpha_data)):
-            if known is not None and (missing := sorted(ids - known.keys())):
-                raise DataError(
-                    f"{what} of {len(missing)} preferences are missing (first: {missing[0]})",
-                    wanted="an artifact made from this very dataset",
-                    do="run the stage that makes it again",
-                )
+        every = table.ids()
+        if reference is not None:
+            _fits("reference log-probabilities", {*reference, *without}, every)
+        if alpha_data is not None:
+            _fits("alpha_data", alpha_data.keys(), every)
+        self._rows = [row for row, id in enumerate(every) if id not in without]
+        self._ids = [every[row] for row in self._rows]
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self._rows)
 
     def __getitem__(self, index: int) -> Item:
         encoded = self._encoded(index)
@@ -70,15 +70,27 @@ class Preferences(Dataset[Item]):
     def _encoded(self, index: int) -> Encoded:
         if index in self._cache:
             return self._cache[index]
-        preference = self._table[index]
+        preference = self._table[self._rows[index]]
         encoded = self._encoder.encode(
             preference.id,
             preference.prompt,
             {"chosen": preference.chosen, "rejected": preference.rejected},
             self._images.open(preference.image),
         )
-        size = encoded.pixels_ICHW.nbytes
+        size = sum(tensor.nbytes for tensor in encoded.images.values())
         if size <= self._room:
             self._room -= size
             self._cache[index] = encoded
         return encoded
+
+
+def _fits(what: str, known: Set[str], table: Iterable[str]) -> None:
+    """Raise DataError unless an artifact speaks of exactly the preferences of the table."""
+    wanted = set(table)
+    for ids, verb in ((wanted - known, "are missing"), (known - wanted, "belong to no preference")):
+        if ids:
+            raise DataError(
+                f"{what} of {len(ids)} preferences {verb} (first: {min(ids)})",
+                wanted="an artifact made from this very dataset",
+                do="run the stage that makes it again",
+            )

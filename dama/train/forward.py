@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from dama.loss.dpo import gap
-from dama.model.rows import shared_rows
+from dama.model.layout import Layout
+from dama.model.rows import concatenated_rows, shared_rows
 from dama.train.dataset import Item
 
 T = TypeVar("T")
@@ -24,12 +25,17 @@ def micro_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 class Forward:
     """Runs items through a model (or the engine around it) and returns log-probabilities on its device."""
 
-    def __init__(self, pad_id: int, device: torch.device) -> None:
+    def __init__(self, pad_id: int, device: torch.device, layout: Layout) -> None:
+        self.layout = layout
         self._pad_id, self._device = pad_id, device
 
     def logps(self, model: Any, items: Sequence[Item]) -> Tensor:  # noqa: ANN401 - module or DeepSpeed engine
         """Return logps_N2 (chosen, rejected) in nats, float32."""
-        rows = shared_rows([item.encoded for item in items], self._pad_id)
+        batch = [item.encoded for item in items]
+        if self.layout.shared:
+            rows = shared_rows(batch, self._pad_id, self.layout.row_tokens)
+        else:
+            rows = concatenated_rows(batch, self._pad_id)
         logps_N2: Tensor = model(rows.to(self._device))
         return logps_N2
 

@@ -82,8 +82,12 @@ def train(
             wanted=f"train.ranks = {spec.ranks}",
             do="start it by `dama stage train`, or torchrun with that many processes",
         )
+<<<<<<< HEAD
     model = AnswerLogps(llava, gradient_checkpointing=spec.gradient_checkpointing)
     adapters = inject(llava, spec.lora) if spec.lora is not None else None
+=======
+    model = AnswerLogps(llava, forward.layout, gradient_checkpointing=spec.gradient_checkpointing)
+>>>>>>> main
     batches = Batches(len(dataset), spec.batch, spec.seed)
     steps = batches.steps(spec.epochs, spec.max_steps)
     shared = ranks.shared_folder(scratch)
@@ -95,7 +99,7 @@ def train(
         batches=batches,
         forward=forward,
         method=method,
-        per_device_batch=spec.per_device_batch,
+        train=spec,
         checkpoints=checkpoints,
         scratch=shared,
     )

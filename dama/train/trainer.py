@@ -1,19 +1,13 @@
 """The training loop: transformers' Trainer with DeepSpeed below, and one optimizer batch at a time.
 
-What is special here is `training_step`. α_M, the filter and the loss's mean are defined on the optimizer
-batch, so a rank gets its whole share of it and every gap exists before any backward:
-
-    one pass    the share is one micro-batch: forward, exchange gaps, decide, backward
-    two passes  more micro-batches: all forwards without gradient, exchange gaps, decide; then forward and
-    backward
-                of the kept only, spread evenly over the ranks
-
-Either way the loss is the sum over the kept of all ranks divided by their number, whatever the layout.
+What is special here is `training_step`: it gets a rank's whole share of the optimizer batch and leaves it to
+`dama.train.step`, which cuts it into micro-batches itself. DeepSpeed is told of no accumulation.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,16 +20,22 @@ from transformers import Trainer, TrainingArguments
 from transformers.integrations.deepspeed import deepspeed_load_checkpoint
 
 from dama.errors import TrainingError
-from dama.loss.dama import Decision, Method, RunningMean, decide
-from dama.loss.dpo import dpo_loss
+from dama.loss.dama import Method, RunningMean
+from dama.model.logps import AnswerLogps
+from dama.spec.train import TrainSpec
 from dama.train import ranks
 from dama.train.batches import Batches, RankShare
 from dama.train.checkpoint import Checkpoints, WeightsOnlyEngine, read_json
 from dama.train.dataset import Item, Preferences
 from dama.train.deepspeed import adapted
-from dama.train.forward import Forward, micro_batches
+from dama.train.forward import Forward
 from dama.train.history import History
+from dama.train.passes import Passes, choose_passes, describe, needs_room
 from dama.train.record import step_record
+from dama.train.room import measure_room
+from dama.train.step import Step, Stepped
+
+log = logging.getLogger(__name__)
 
 _STATE = "dama.json"
 
@@ -45,23 +45,26 @@ class PreferenceTrainer(Trainer):
 
     def __init__(
         self,
-        model: torch.nn.Module,
+        model: AnswerLogps,
         args: TrainingArguments,
         *,
         dataset: Preferences,
         batches: Batches,
         forward: Forward,
         method: Method,
-        per_device_batch: int,
+        train: TrainSpec,
         checkpoints: Checkpoints,
         scratch: Path,
     ) -> None:
         super().__init__(model=model, args=args)
         self._dataset, self._batches, self._forward = dataset, batches, forward
-        self._method, self._per_device_batch = method, per_device_batch
+        self._module, self._method, self._train = model, method, train
         self._checkpoints, self._scratch = checkpoints, scratch
         self.running_mean = RunningMean()
         self.history = History()
+        self.passes: Passes | None = None
+        """How batches are gone through; chosen at the first step, or by the training that is resumed."""
+        self._step: Step | None = None
         self._record: dict[str, Any] = {}
 
     def get_train_dataloader(self) -> DataLoader[Item]:
@@ -82,99 +85,49 @@ class PreferenceTrainer(Trainer):
         inputs: Any,
         num_items_in_batch: Any = None,
     ) -> Tensor:
-        """Run one optimizer batch: gaps, decision, backward, optimizer step, running mean."""
-        items: list[Item] = inputs
+        """Take one optimizer step on this rank's share of the batch; R̄ moves with it."""
         model.train()
-        one_pass = len(items) <= self._per_device_batch
-        if one_pass:
-            logps_N2 = self._forward.logps(model, items)
-        else:
-            with torch.no_grad():
-                parts = [
-                    self._forward.logps(model, part) for part in micro_batches(items, self._per_device_batch)
-                ]
-            logps_N2 = torch.cat(parts)
-        gap_N = self._forward.gaps(logps_N2, items)
-        whole = self._whole_batch(gap_N.detach(), logps_N2.detach(), items)
-        decision = self._decide(whole)
         learning_rate = float(self._get_learning_rate())  # DeepSpeed's step, inside backward, moves it on
-        if one_pass:
-            self._backward_share(gap_N, decision)
-        else:
-            self._backward_kept(model, decision)
-        loss_N = dpo_loss(whole[:, 0].double(), decision.beta_N)
-        loss = float(loss_N[decision.kept_N].mean())
-        self._remember(decision, whole, loss, learning_rate)
-        self.running_mean = decision.next_mean
-        return torch.tensor(loss, device=self.args.device)
+        if self._step is None:
+            self._step = self._first_step(model, inputs)
+        stepped = self._step(model, inputs, self.state.global_step, self.running_mean)
+        self._remember(stepped, learning_rate)
+        self.running_mean = stepped.decision.next_mean
+        return torch.tensor(stepped.loss, device=self.args.device)
 
-    def _whole_batch(self, gap_N: Tensor, logps_N2: Tensor, items: Sequence[Item]) -> Tensor:
-        """Return [N, 5] on the CPU: gap, log-ratio of chosen and rejected, α_D, cut tokens; all ranks."""
-        reference = torch.tensor(
-            [(i.reference.chosen, i.reference.rejected) for i in items if i.reference is not None]
+    def _first_step(self, model: Any, items: Sequence[Item]) -> Step:
+        """Choose how the batches are gone through, as a resumed training did before."""
+        module, train = self._module, self._train
+        if self.passes is None:
+            room = None
+            if needs_room(train, self._method):
+                module.recompute(False)
+                room = measure_room(model, self._forward, items, self.args.device)
+            self.passes = choose_passes(train, self._method, room)
+            if ranks.rank() == 0:
+                log.info("%s", describe(self.passes))
+        module.recompute(self.passes.recompute)
+        return Step(
+            self._dataset,
+            self._batches,
+            self._forward,
+            self._method,
+            self.passes,
+            train.per_device_batch,
+            self._backward,
+            self.args.device,
         )
-        ratios_N2 = logps_N2.float().cpu() - reference
-        alpha_N = torch.tensor([item.alpha_data for item in items], dtype=torch.float64)
-        cut_N = torch.tensor([item.encoded.cut for item in items], dtype=torch.float64)
-        local = torch.cat(
-            [gap_N.cpu()[:, None].double(), ratios_N2.double(), alpha_N[:, None], cut_N[:, None]], dim=1
-        )
-        return ranks.gathered(local.to(self.args.device)).cpu()
 
-    def _decide(self, whole: Tensor) -> Decision:
-        step = self.state.global_step
-        finite_N = torch.isfinite(whole[:, 0])
-        if not bool(finite_N.all()):
-            ids = [i for i, fine in zip(self._ids(step), finite_N.tolist(), strict=True) if not fine]
-            raise TrainingError(
-                f"step {step + 1}: the gap of {len(ids)} preferences is not finite: {', '.join(ids[:5])}",
-                do="look at these preferences, lower train.learning_rate; the last checkpoint is good",
-            )
-        generator = torch.Generator().manual_seed((self.args.seed * 1_000_003 + step) % 2**63)
-        return decide(whole[:, 0], whole[:, 3], self._method, self.running_mean, generator)
-
-    def _backward_share(self, gap_N: Tensor, decision: Decision) -> None:
-        first = ranks.rank() * len(gap_N)
-        mine = slice(first, first + len(gap_N))
-        self._backward(gap_N, decision.beta_N[mine], decision.kept_N[mine], int(decision.kept_N.sum()))
-
-    def _backward_kept(self, model: Any, decision: Decision) -> None:
-        """Forward again and backward, the kept only; each rank runs the same number of micro-batches, because
-        ZeRO's collectives run in step: one that has fewer fills up with preferences of weight nothing."""
-        kept = decision.kept_N.nonzero().flatten().tolist()
-        batch = self._batches[self.state.global_step]
-        mine = kept[ranks.rank() :: ranks.world()]
-        most = -(-len(kept) // ranks.world())
-        filled = [(place, True) for place in mine] + [(kept[0], False)] * (most - len(mine))
-        parts = list(micro_batches(filled, self._per_device_batch))
-        for number, part in enumerate(parts):
-            places = [place for place, _ in part]
-            items = [self._dataset[batch[place]] for place in places]
-            gap_N = self._forward.gaps(self._forward.logps(model, items), items)
-            counted_N = torch.tensor([counted for _, counted in part])
-            last = number == len(parts) - 1
-            self._backward(gap_N, decision.beta_N[places], counted_N, len(kept), step=last)
-
-    def _backward(
-        self, gap_N: Tensor, beta_N: Tensor, counted_N: Tensor, kept: int, *, step: bool = True
-    ) -> None:
-        """Backward of Σ over the counted of −log σ(β_C·g), divided by the kept of all ranks.
-
-        DeepSpeed averages gradients over ranks; the factor `world` makes a sum of that. With `step` the
-        accumulated gradients are reduced, clipped and applied.
-        """
-        beta_N, counted_N = beta_N.to(gap_N), counted_N.to(gap_N.device)
-        loss_N = dpo_loss(gap_N, beta_N)
-        loss = torch.where(counted_N, loss_N, loss_N * 0).sum() * (ranks.world() / kept)
-        self.accelerator.gradient_state._set_sync_gradients(step)
+    def _backward(self, loss: Tensor, last: bool) -> None:
+        self.accelerator.gradient_state._set_sync_gradients(last)
         self.accelerator.backward(loss, scale_wrt_gas=False)
 
     def _ids(self, step: int) -> list[str]:
         return [self._dataset.id(index) for index in self._batches[step]]
 
-    def _remember(self, decision: Decision, whole: Tensor, loss: float, learning_rate: float) -> None:
-        step = self.state.global_step
-        self._record = step_record(decision, whole, self._method, self.running_mean, loss)
+    def _remember(self, stepped: Stepped, learning_rate: float) -> None:
+        step, decision, whole = self.state.global_step, stepped.decision, stepped.whole
+        self._record = step_record(decision, whole, self._method, self.running_mean, stepped.loss)
         self._record["learning_rate"] = learning_rate
         self._record["epoch"] = round((step + 1) / self._batches.per_epoch, 6)
         self.history.gaps.append(
@@ -214,7 +167,9 @@ class PreferenceTrainer(Trainer):
         self._save_rng_state(str(folder))
         if ranks.rank() == 0:
             self.state.save_to_json(str(folder / "trainer_state.json"))
-            (folder / _STATE).write_text(json.dumps({"running_mean": self.running_mean.value}))
+            passes = self.passes.to_json() if self.passes is not None else None
+            state = {"running_mean": self.running_mean.value, "passes": passes}
+            (folder / _STATE).write_text(json.dumps(state))
             self.history.save(folder)
         ranks.barrier()
         if ranks.rank() == 0:
@@ -234,6 +189,8 @@ class PreferenceTrainer(Trainer):
             folder = Path(resume_from_checkpoint)
             deepspeed_load_checkpoint(engine, resume_from_checkpoint)
             self._load_optimizer_and_scheduler(resume_from_checkpoint)
-            self.running_mean = RunningMean(read_json(folder / _STATE)["running_mean"])
+            state = read_json(folder / _STATE)
+            self.running_mean = RunningMean(state["running_mean"])
+            self.passes = Passes.from_json(state["passes"])
             self.history = History.load(folder)
         return engine, train_dataloader

@@ -69,7 +69,7 @@ def test_logps_equal_those_of_the_model_run_plainly(loaded: Loaded) -> None:
         for k, answer in enumerate(encoded.answers.values()):
             ids = torch.cat([encoded.prompt_ids_P, answer])[None]
             with torch.no_grad():
-                logits = loaded.model(input_ids=ids, pixel_values=encoded.pixels_ICHW).logits[0]
+                logits = loaded.model(input_ids=ids, pixel_values=encoded.images["pixel_values"]).logits[0]
             start = len(encoded.prompt_ids_P)
             loss = torch.nn.functional.cross_entropy(logits[start - 1 : -1], answer, reduction="sum")
             assert float(ours[n, k]) == pytest.approx(-float(loss), abs=1e-4)

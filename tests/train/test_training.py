@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from trainings import Result, assert_equal, run_training, small_training
 
 from dama.records import ReferenceLogps
-from dama.train.reference import write_reference
+from dama.train.reference import Reference, write_reference
 
 STEPS = 6
 
@@ -52,6 +52,25 @@ SLOW = [
 def test_every_layout_takes_the_same_steps(folder: Path, two_ranks: Result, layout: dict[str, Any]) -> None:
     out = folder / "-".join(str(value) for value in layout.values())
     assert_equal(_done(run_training(folder, out, steps=STEPS, **layout)), two_ranks)
+
+
+WAYS: list[dict[str, Any]] = [
+    {"passes": "two"},
+    {"row_tokens": 100},
+    {"gradient_checkpointing": True},  # auto: memory is there, so two passes that keep their activations
+]
+
+
+@pytest.mark.parametrize(
+    "way", [WAYS[0], *(pytest.param(way, marks=pytest.mark.slow) for way in WAYS[1:])], ids=str
+)
+def test_every_way_through_a_batch_takes_the_same_steps(
+    folder: Path, two_ranks: Result, way: dict[str, Any]
+) -> None:
+    out = folder / "-".join(way)
+    _assert_equal(
+        _done(run_training(folder, out, steps=STEPS, ranks=2, per_device=8, zero=1, **way)), two_ranks
+    )
 
 
 @pytest.mark.slow
@@ -120,7 +139,7 @@ def test_a_gap_that_is_not_finite_stops_the_training(folder: Path, tmp_path: Pat
     alphas = json.loads((folder / "alpha.json").read_text())
     (broken / "alpha.json").write_text(json.dumps(alphas))
     rows = [ReferenceLogps(id, float("nan") if id == "p7" else -30.0, -31.0) for id in alphas]
-    write_reference(broken / "reference", rows)
+    write_reference(broken / "reference", Reference(rows, [], 0))
     result = run_training(broken, tmp_path / "out", steps=4)
     assert result.returncode != 0
     assert "the gap of 1 preferences is not finite: p7" in result.log

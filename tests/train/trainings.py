@@ -24,7 +24,7 @@ def small_training(folder: Path, count: int = 40) -> Path:
     from dama.data.parquet import write_rows
     from dama.data.table import IMAGE_SCHEMA, IMAGES, PREFERENCE_SCHEMA, PREFERENCES
     from dama.records import ReferenceLogps
-    from dama.train.reference import write_reference
+    from dama.train.reference import Reference, write_reference
 
     random = np.random.default_rng(0)
     random_llava(folder / "llava")
@@ -54,7 +54,7 @@ def small_training(folder: Path, count: int = 40) -> Path:
     write_rows(data / PREFERENCES, PREFERENCE_SCHEMA, iter(preferences))
     write_rows(data / IMAGES, IMAGE_SCHEMA, iter(images))
     (folder / "reference").mkdir()
-    write_reference(folder / "reference", references)
+    write_reference(folder / "reference", Reference(references, [], 0))
     (folder / "alpha.json").write_text(json.dumps(alphas))
     return folder
 

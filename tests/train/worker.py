@@ -24,6 +24,7 @@ def main(settings: dict[str, Any]) -> None:
 
     from dama.data.table import PreferenceTable
     from dama.model.encode import Encoder
+    from dama.model.layout import Layout
     from dama.model.load import load_model
     from dama.stages.torchrun import leave
     from dama.storage.local import LocalStore
@@ -48,7 +49,15 @@ def main(settings: dict[str, Any]) -> None:
     scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
-    trained = train(loaded.model, dataset, Forward(0, device), spec, method, checkpoints, scratch)
+    trained = train(
+        loaded.model,
+        dataset,
+        Forward(0, device, Layout(row_tokens=spec.row_tokens)),
+        spec,
+        method,
+        checkpoints,
+        scratch,
+    )
     if trained.state is not None:
         trained.history.save(out)
         save_file(

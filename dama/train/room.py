@@ -1,0 +1,90 @@
+"""How much memory activations may take, and how much those of one preference do: measured, not guessed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from dama.train import ranks
+from dama.train.dataset import Item
+from dama.train.forward import Forward
+from dama.train.passes import Room
+
+_SHARE = 0.5
+"""Of the free memory; the rest is for gradients, ZeRO's gathered weights and fragments."""
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def measure_room(
+    model: Any,  # noqa: ANN401 - module or DeepSpeed engine
+    forward: Forward,
+    items: Sequence[Item],
+    device: torch.device,
+) -> Room:
+    """Return the free memory of the rank that has least and the activations of the longest of all items.
+
+    Runs one forward on every rank, in step; gradient checkpointing must be off. Equal on every rank.
+    """
+    longest = max(items, key=lambda item: item.encoded.tokens)
+    mine = torch.tensor([[int(_SHARE * free_bytes(device)), -saved_bytes(model, forward, longest)]])
+    least = ranks.gathered(mine.to(device)).min(dim=0).values
+    return Room(free=int(least[0]), preference=int(-least[1]))
+
+
+def saved_bytes(model: Any, forward: Forward, item: Item) -> int:  # noqa: ANN401
+    """Return the bytes that a forward of `item` would keep for its backward, weights not counted.
+
+    Nothing is kept, so this needs no more memory than a forward without gradients.
+    """
+    kept = 0
+    alive: dict[int, StorageWeakRef] = {}
+
+    def count(tensor: Tensor) -> None:
+        nonlocal kept
+        if isinstance(tensor, nn.Parameter) or isinstance(tensor._base, nn.Parameter):
+            return
+        storage = tensor.untyped_storage()
+        known = alive.get(storage.data_ptr())
+        # an address may come again once its tensor is gone
+        if known is None or known.expired():  # type: ignore[no-untyped-call]
+            alive[storage.data_ptr()] = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+            kept += storage.nbytes()
+
+    def never(_: None) -> Tensor:
+        raise AssertionError("there is no backward of what was only measured")
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, never):
+        forward.logps(model, [item])
+    return kept
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the bytes that this rank can still allocate; on the CPU, its share of what is free."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + unused
+    return min(_available(), _below_limit()) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _available() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemAvailable":
+            return int(value.split()[0]) * 1024
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _below_limit() -> int:
+    """Return what a container's limit leaves; a lot where there is none."""
+    try:
+        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return 2**63 - 1
+    return 2**63 - 1 if limit == "max" else max(0, int(limit) - int(used))

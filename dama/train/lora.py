@@ -83,17 +83,16 @@ def inject(llava: Any, spec: LoraSpec) -> Adapters:  # noqa: ANN401 - a transfor
     """
     names = _targets(llava, spec)
     pattern = rf"(.*\.)?{_TEXT}\.(.*\.)?({'|'.join(names)})"
-    projector = [_PROJECTOR] if spec.projector == "full" else None
     config = LoraConfig(
         r=spec.rank, lora_alpha=spec.alpha, lora_dropout=0.0, bias="none", target_modules=pattern
     )
     inject_adapter_in_model(config, llava, _NAME)
-    if projector is not None:
-        for name, parameter in llava.named_parameters():
-            if _in_projector(name):
-                parameter.requires_grad_(True)
+    projector = [parameter for name, parameter in llava.named_parameters() if _in_projector(name)]
+    if projector and spec.projector == "full":
+        for parameter in projector:
+            parameter.requires_grad_(True)
         # told to peft only now: it would wrap the module and keep a second, frozen copy of it
-        config.modules_to_save = projector
+        config.modules_to_save = [_PROJECTOR]
     return Adapters(llava, config)
 
 

@@ -82,12 +82,8 @@ def train(
             wanted=f"train.ranks = {spec.ranks}",
             do="start it by `dama stage train`, or torchrun with that many processes",
         )
-<<<<<<< HEAD
-    model = AnswerLogps(llava, gradient_checkpointing=spec.gradient_checkpointing)
-    adapters = inject(llava, spec.lora) if spec.lora is not None else None
-=======
     model = AnswerLogps(llava, forward.layout, gradient_checkpointing=spec.gradient_checkpointing)
->>>>>>> main
+    adapters = inject(llava, spec.lora) if spec.lora is not None else None
     batches = Batches(len(dataset), spec.batch, spec.seed)
     steps = batches.steps(spec.epochs, spec.max_steps)
     shared = ranks.shared_folder(scratch)

@@ -68,7 +68,7 @@ def test_every_way_through_a_batch_takes_the_same_steps(
     folder: Path, two_ranks: Result, way: dict[str, Any]
 ) -> None:
     out = folder / "-".join(way)
-    _assert_equal(
+    assert_equal(
         _done(run_training(folder, out, steps=STEPS, ranks=2, per_device=8, zero=1, **way)), two_ranks
     )
 

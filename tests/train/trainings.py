@@ -82,6 +82,7 @@ def run_training(
     steps: int = 3,
     method: dict[str, Any] | None = None,
     kill_after: int | None = None,
+    poison: dict[str, Any] | None = None,
     processes: int | None = None,
     **train: Any,
 ) -> Result:
@@ -109,6 +110,8 @@ def run_training(
     }
     if kill_after is not None:
         settings["kill_after"] = kill_after
+    if poison is not None:
+        settings["poison"] = poison
     path = out / "settings.json"
     path.write_text(json.dumps(settings))
     command = [sys.executable, str(WORKER), str(path)]

@@ -46,6 +46,8 @@ def main(settings: dict[str, Any]) -> None:
     checkpoints = Checkpoints(LocalStore(out), "train", spec.keep_last)
     if "kill_after" in settings and ranks.rank() == 0:
         _kill_after(checkpoints, settings["kill_after"])
+    if "poison" in settings and ranks.rank() == 0:
+        _poison(loaded.model, **settings["poison"])
     scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
@@ -70,6 +72,22 @@ def main(settings: dict[str, Any]) -> None:
     ranks.stop()
     if ranks.world() > 1:
         leave(0)
+
+
+def _poison(llava: Any, what: str, after: int) -> None:
+    """Make gradients of the head infinite, or features of the projector NaN, after so many of them."""
+    calls = 0
+
+    def poisoned(value: Any, by: float) -> Any:
+        nonlocal calls
+        calls += 1
+        return value * by if calls > after else value
+
+    if what == "gradient":
+        llava.lm_head.weight.register_hook(lambda gradient: poisoned(gradient, float("inf")))
+    else:
+        projector = llava.model.multi_modal_projector
+        projector.register_forward_hook(lambda module, inputs, output: poisoned(output, float("nan")))
 
 
 def _kill_after(checkpoints: Any, step: int) -> None:

@@ -10,7 +10,7 @@ from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.model_folder import model_folder, model_key
 
-_NOT_IN_KEY = {"save_every_steps", "keep_last"}
+_NOT_IN_KEY = {"save_every_steps", "keep_last", "report_to"}
 
 
 def _reads(spec: RunSpec) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.begin import begin
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
-    from dama.train.export import export, model_card
+    from dama.train.export import export, export_adapter, model_card
     from dama.train.forward import Forward
     from dama.train.reference import read_quarantined, read_reference
     from dama.train.run import method_of
@@ -74,11 +74,13 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         card = model_card(
             base=_name_of_base(spec),
             data=f"{len(dataset)} preferences, digest {context.plan['data'].digest[:12]}",
-            method=f"{spec.method.name} (beta {spec.method.beta})",
+            method=f"{spec.method.name} (beta {spec.method.beta})" + _lora_of(spec),
             run=context.planned.digest[:12],
             metrics=final,
         )
-        export(loaded.model, loaded.processor, trained.state, context.out / "model", card)
+        export(loaded.model, loaded.processor, trained.state, context.out / "model", card, trained.adapters)
+        if trained.adapters is not None:
+            export_adapter(trained.adapters, trained.state, context.out / "adapter", *_on_the_hub(spec))
     context.notes.update(resumed_from=trained.resumed_from)
     ranks.stop()
     counts = {"preferences": len(dataset), "over_long": len(over_long)}
@@ -92,6 +94,15 @@ def _name_of_base(spec: RunSpec) -> str:
     return (
         f"a local folder, digest {model.digest}" if model.kind == "local" else "the miniature world's LLaVA"
     )
+
+
+def _on_the_hub(spec: RunSpec) -> tuple[str | None, str | None]:
+    return (spec.model.id, spec.model.revision) if spec.model.kind == "hub" else (None, None)
+
+
+def _lora_of(spec: RunSpec) -> str:
+    lora = spec.train.lora
+    return f", LoRA of rank {lora.rank} and alpha {lora.alpha:g}, merged" if lora is not None else ""
 
 
 STAGE = Stage(

@@ -25,6 +25,7 @@ from dama.train.dataset import Preferences
 from dama.train.deepspeed import configuration
 from dama.train.forward import Forward
 from dama.train.history import History
+from dama.train.lora import Adapters, inject
 from dama.train.trainer import PreferenceTrainer
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class Trained:
     state: Mapping[str, Tensor] | None
     steps: int
     resumed_from: int
+    adapters: Adapters | None
+    """Those of LoRA: how `state` becomes the weights of a plain model."""
 
 
 def train(
@@ -80,6 +83,7 @@ def train(
             do="start it by `dama stage train`, or torchrun with that many processes",
         )
     model = AnswerLogps(llava, forward.layout, gradient_checkpointing=spec.gradient_checkpointing)
+    adapters = inject(llava, spec.lora) if spec.lora is not None else None
     batches = Batches(len(dataset), spec.batch, spec.seed)
     steps = batches.steps(spec.epochs, spec.max_steps)
     shared = ranks.shared_folder(scratch)
@@ -103,7 +107,7 @@ def train(
         log.warning("going on from the checkpoint of step %d of %d", resumed_from, steps)
     trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
     state = trainer.accelerator.get_state_dict(trainer.deepspeed)
-    return Trained(trainer.history, state if ranks.rank() == 0 else None, steps, resumed_from)
+    return Trained(trainer.history, state if ranks.rank() == 0 else None, steps, resumed_from, adapters)
 
 
 def _newest(checkpoints: Checkpoints, folder: Path) -> tuple[Path, Mapping[str, Any]] | None:

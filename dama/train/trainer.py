@@ -27,9 +27,11 @@ from dama.train import ranks
 from dama.train.batches import Batches, RankShare
 from dama.train.checkpoint import Checkpoints, WeightsOnlyEngine, read_json
 from dama.train.dataset import Item, Preferences
+from dama.train.deepspeed import adapted
 from dama.train.forward import Forward
 from dama.train.history import History
 from dama.train.passes import Passes, choose_passes, describe, needs_room
+from dama.train.quartiles import Quartiles
 from dama.train.record import step_record
 from dama.train.room import measure_room
 from dama.train.step import Step, Stepped
@@ -65,6 +67,8 @@ class PreferenceTrainer(Trainer):
         """How batches are gone through; chosen at the first step, or by the training that is resumed."""
         self._step: Step | None = None
         self._record: dict[str, Any] = {}
+        alphas = dataset.alphas()
+        self._quartiles = Quartiles.of(alphas) if alphas is not None else None
 
     def get_train_dataloader(self) -> DataLoader[Item]:
         """Return this rank's share of each optimizer batch; one pass over it is the whole run."""
@@ -126,7 +130,9 @@ class PreferenceTrainer(Trainer):
 
     def _remember(self, stepped: Stepped, learning_rate: float) -> None:
         step, decision, whole = self.state.global_step, stepped.decision, stepped.whole
-        self._record = step_record(decision, whole, self._method, self.running_mean, stepped.loss)
+        self._record = step_record(
+            decision, whole, self._method, self.running_mean, stepped.loss, self._quartiles
+        )
         self._record["learning_rate"] = learning_rate
         self._record["epoch"] = round((step + 1) / self._batches.per_epoch, 6)
         self.history.gaps.append(
@@ -143,12 +149,15 @@ class PreferenceTrainer(Trainer):
         """Complete the step's record, tell the loggers, then let the Trainer save."""
         step = self.state.global_step
         if self._record:
-            norm = float(grad_norm) if grad_norm is not None else None  # ZeRO 0 in float32 computes none
-            if norm is not None and not math.isfinite(norm):
-                ids = ", ".join(self._ids(step - 1)[:5])
+            norm = float(grad_norm)
+            if not (math.isfinite(norm) and math.isfinite(self._record["loss"])):
+                seen = self.history.gaps[-1]
+                ids = [id for id, kept in zip(seen["ids"], seen["kept"], strict=True) if kept]
                 raise TrainingError(
-                    f"step {step}: the gradient is not finite (preferences {ids} ...)",
-                    do="lower train.learning_rate; the last checkpoint is good",
+                    f"step {step}: loss {self._record['loss']:.4g} and gradient {norm:.4g}, learned from "
+                    f"preferences {', '.join(ids)}",
+                    wanted="finite numbers",
+                    do="look at these preferences, lower train.learning_rate; the last checkpoint is good",
                 )
             record = {"step": step, **self._record, "grad_norm": norm}
             self.history.metrics.append(record)
@@ -183,6 +192,7 @@ class PreferenceTrainer(Trainer):
         """Build the engine; read its checkpoint, if there is one, as plain data."""
         engine, train_dataloader = super()._prepare_for_training(max_steps, train_dataloader, None)
         engine.checkpoint_engine = WeightsOnlyEngine(engine.checkpoint_engine)
+        adapted(engine)
         if resume_from_checkpoint is not None:
             folder = Path(resume_from_checkpoint)
             deepspeed_load_checkpoint(engine, resume_from_checkpoint)

@@ -82,6 +82,7 @@ def run_training(
     steps: int = 3,
     method: dict[str, Any] | None = None,
     kill_after: int | None = None,
+    poison: dict[str, Any] | None = None,
     processes: int | None = None,
     **train: Any,
 ) -> Result:
@@ -109,13 +110,16 @@ def run_training(
     }
     if kill_after is not None:
         settings["kill_after"] = kill_after
+    if poison is not None:
+        settings["poison"] = poison
     path = out / "settings.json"
     path.write_text(json.dumps(settings))
     command = [sys.executable, str(WORKER), str(path)]
     if (processes or ranks) > 1:
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
         command = [sys.executable, *torchrun, str(WORKER), str(path)]
-    env = {**os.environ, "PYTHONPATH": str(WORKER.parent.parent)}
+    tests = WORKER.parent.parent
+    env = {**os.environ, "PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}"}
     done = subprocess.run(
         command, capture_output=True, text=True, env=env, start_new_session=True, timeout=300
     )
@@ -127,3 +131,30 @@ def run_training(
     ]
     resumed = json.loads((out / "resumed.json").read_text())
     return Result(done.returncode, rows[0], rows[1], resumed, out / "weights.safetensors", done.stderr)
+
+
+def assert_equal(one: Result, other: Result) -> None:
+    """Kept sets exactly; losses, factors and weights to float32 rounding."""
+    import pytest
+    import torch
+    from safetensors.torch import load_file
+
+    assert len(one.metrics) == len(other.metrics)
+    for ours, theirs in zip(one.gaps, other.gaps, strict=True):
+        assert ours["ids"] == theirs["ids"]
+        assert ours["kept"] == theirs["kept"]
+        assert ours["beta"] == pytest.approx(theirs["beta"], rel=1e-5)
+    for mine, yours in zip(one.metrics, other.metrics, strict=True):
+        for name in ("loss", "alpha_model", "running_mean", "batch_mean", "reward_margin"):
+            if mine[name] is None:  # plain DPO has no α_M and no running mean
+                assert yours[name] is None
+                continue
+            assert mine[name] == pytest.approx(yours[name], rel=1e-5, abs=1e-6), name
+        if mine["grad_norm"] is not None and yours["grad_norm"] is not None:
+            assert mine["grad_norm"] == pytest.approx(yours["grad_norm"], rel=1e-5)
+    weights, others = load_file(one.weights), load_file(other.weights)
+    assert weights.keys() == others.keys()
+    for name, weight in weights.items():
+        assert torch.linalg.vector_norm(weight - others[name]) <= 1e-5 * torch.linalg.vector_norm(weight), (
+            name
+        )

@@ -30,6 +30,7 @@ def main(settings: dict[str, Any]) -> None:
     from dama.storage.local import LocalStore
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
+    from dama.train.export import export, export_adapter
     from dama.train.forward import Forward
     from dama.train.reference import read_reference
     from dama.train.run import train
@@ -45,6 +46,8 @@ def main(settings: dict[str, Any]) -> None:
     checkpoints = Checkpoints(LocalStore(out), "train", spec.keep_last)
     if "kill_after" in settings and ranks.rank() == 0:
         _kill_after(checkpoints, settings["kill_after"])
+    if "poison" in settings and ranks.rank() == 0:
+        _poison(loaded.model, **settings["poison"])
     scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
@@ -62,10 +65,29 @@ def main(settings: dict[str, Any]) -> None:
         save_file(
             {name: tensor.contiguous() for name, tensor in trained.state.items()}, out / "weights.safetensors"
         )
+        if trained.adapters is not None:
+            export(loaded.model, loaded.processor, trained.state, out / "model", "", trained.adapters)
+            export_adapter(trained.adapters, trained.state, out / "adapter", None, None)
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
     if ranks.world() > 1:
         leave(0)
+
+
+def _poison(llava: Any, what: str, after: int) -> None:
+    """Make gradients of the head infinite, or features of the projector NaN, after so many of them."""
+    calls = 0
+
+    def poisoned(value: Any, by: float) -> Any:
+        nonlocal calls
+        calls += 1
+        return value * by if calls > after else value
+
+    if what == "gradient":
+        llava.lm_head.weight.register_hook(lambda gradient: poisoned(gradient, float("inf")))
+    else:
+        projector = llava.model.multi_modal_projector
+        projector.register_forward_hook(lambda module, inputs, output: poisoned(output, float("nan")))
 
 
 def _kill_after(checkpoints: Any, step: int) -> None:

@@ -61,3 +61,9 @@ class TrainSpec(Part):
     """Seed of shuffling, dropout and the release reading's draw."""
     threads: PositiveInt | None = None
     """CPU threads a rank; what the machine gives, shared between ranks, if left out."""
+    save_every_minutes: PositiveFloat | None = None
+    """Minutes between checkpoints as well, whichever comes first; only steps count if left out."""
+    limit_minutes: PositiveFloat | None = None
+    """Save, stop and end with exit code 75 after so many minutes of this start; `dama run` starts again."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes a rank that read and encode ahead; 2 on GPUs and none on CPUs if left out."""

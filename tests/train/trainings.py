@@ -115,7 +115,8 @@ def run_training(
     if (processes or ranks) > 1:
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
         command = [sys.executable, *torchrun, str(WORKER), str(path)]
-    env = {**os.environ, "PYTHONPATH": str(WORKER.parent.parent)}
+    paths = [str(WORKER.parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = subprocess.run(
         command, capture_output=True, text=True, env=env, start_new_session=True, timeout=300
     )

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dama.storage.local import LocalStore
+
 
 def main(settings: dict[str, Any]) -> None:
     """Train as told and leave metrics, gaps and weights in the folder `out`."""
@@ -26,7 +28,6 @@ def main(settings: dict[str, Any]) -> None:
     from dama.model.encode import Encoder
     from dama.model.load import load_model
     from dama.stages.torchrun import leave
-    from dama.storage.local import LocalStore
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
     from dama.train.forward import Forward
@@ -41,9 +42,9 @@ def main(settings: dict[str, Any]) -> None:
         reference=read_reference(folder / "reference"),
         alpha_data=json.loads((folder / "alpha.json").read_text()),
     )
-    checkpoints = Checkpoints(LocalStore(out), "train", spec.keep_last)
-    if "kill_after" in settings and ranks.rank() == 0:
-        _kill_after(checkpoints, settings["kill_after"])
+    kill_after = settings.get("kill_after") if ranks.rank() == 0 else None
+    store = KillingStore(Path(settings.get("store", out)), kill_after)
+    checkpoints = Checkpoints(store, "train", spec.keep_last, settings.get("of"))
     scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
@@ -59,16 +60,17 @@ def main(settings: dict[str, Any]) -> None:
         leave(0)
 
 
-def _kill_after(checkpoints: Any, step: int) -> None:
-    """Die by SIGKILL, all ranks, as soon as the checkpoint of `step` is committed."""
-    save = checkpoints.save
+class KillingStore(LocalStore):
+    """Ends its process group by SIGKILL once the checkpoint of a step is committed, where one is given."""
 
-    def saving(at: int, *args: Any) -> None:
-        save(at, *args)
-        if at == step:
+    def __init__(self, root: Path, step: int | None) -> None:
+        super().__init__(root)
+        self._step = step
+
+    def put_bytes(self, key: str, data: bytes) -> None:
+        super().put_bytes(key, data)
+        if self._step is not None and key.endswith(f"/step-{self._step:06d}/commit.json"):
             os.killpg(0, signal.SIGKILL)
-
-    checkpoints.save = saving
 
 
 if __name__ == "__main__":

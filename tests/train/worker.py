@@ -9,11 +9,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dama.errors import RestartMe
+from dama.stages.launch import live_as_child
+from dama.stages.stopping import Stopping
+from dama.stages.torchrun import leave, note_failure
 from dama.storage.local import LocalStore
 
 
-def main(settings: dict[str, Any]) -> None:
-    """Train as told and leave metrics, gaps and weights in the folder `out`."""
+def main(settings: dict[str, Any]) -> int:
+    """Train as told and leave metrics, gaps and weights in the folder `out`; return the exit code."""
+    with Stopping() as stop:
+        try:
+            _train(settings, stop)
+        except RestartMe as wish:
+            if note_failure(wish.exit_code):
+                sys.stderr.write(f"worker: {wish}\n")
+            return wish.exit_code
+    return 0
+
+
+def _train(settings: dict[str, Any], stop: Stopping) -> None:
     from dama.loss.dama import Method
     from dama.spec.train import TrainSpec
     from dama.train import ranks
@@ -27,7 +42,6 @@ def main(settings: dict[str, Any]) -> None:
     from dama.data.table import PreferenceTable
     from dama.model.encode import Encoder
     from dama.model.load import load_model
-    from dama.stages.torchrun import leave
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
     from dama.train.forward import Forward
@@ -48,7 +62,7 @@ def main(settings: dict[str, Any]) -> None:
     scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
-    trained = train(loaded.model, dataset, Forward(0, device), spec, method, checkpoints, scratch)
+    trained = train(loaded.model, dataset, Forward(0, device), spec, method, checkpoints, scratch, stop=stop)
     if trained.state is not None:
         trained.history.save(out)
         save_file(
@@ -56,8 +70,6 @@ def main(settings: dict[str, Any]) -> None:
         )
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
-    if ranks.world() > 1:
-        leave(0)
 
 
 class KillingStore(LocalStore):
@@ -74,4 +86,5 @@ class KillingStore(LocalStore):
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()))
+    live_as_child()
+    leave(main(json.loads(Path(sys.argv[1]).read_text())))

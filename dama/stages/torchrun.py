@@ -22,6 +22,9 @@ from dama.stages.launch import PARENT, live_as_child
 FAILURE = "DAMA_FAILURE_FILE"
 """Set for ranks: the file that the first rank to fail makes, with its exit code in it."""
 
+_PATIENCE_SECONDS = 7 * 24 * 3600
+"""How long ranks that got a signal have to finish a step and save; a second signal is passed on as well."""
+
 
 def note_failure(code: int) -> bool:
     """Note `code` as this launch's exit code; return whether this rank failed first, and so should speak."""
@@ -63,7 +66,8 @@ def main(arguments: Sequence[str]) -> int:
         failure = Path(folder) / "failure"
         os.environ |= {FAILURE: str(failure), PARENT: str(os.getpid())}
         try:
-            arguments = ["--standalone", "--nproc-per-node", ranks, "--log-dir", folder, *rest]
+            patience = ["--shutdown-timeout", str(_PATIENCE_SECONDS)]
+            arguments = ["--standalone", "--nproc-per-node", ranks, "--log-dir", folder, *patience, *rest]
             run(parse_args(arguments))  # type: ignore[no-untyped-call]
         except ChildFailedError as error:
             with suppress(OSError, ValueError):
@@ -76,6 +80,8 @@ def main(arguments: Sequence[str]) -> int:
                 return 128 - first.exitcode
             return int(first.exitcode) or 1
         except SignalException as error:
+            with suppress(OSError, ValueError):
+                return int(failure.read_text())
             return 128 + int(error.sigval)
     return 0
 

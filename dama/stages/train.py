@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from dama.errors import RestartMe
 from dama.spec.method import uses_alpha_data
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.model_folder import model_folder, model_key
+from dama.storage.commit import delete_artifact
+from dama.storage.layout import checkpoints_prefix
 
-_NOT_IN_KEY = {"save_every_steps", "keep_last", "report_to"}
+_NOT_IN_KEY = {
+    "save_every_steps",
+    "save_every_minutes",
+    "keep_last",
+    "limit_minutes",
+    "workers",
+    "report_to",
+}
 
 
 def _reads(spec: RunSpec) -> tuple[str, ...]:
@@ -57,17 +69,22 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     )
     layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
-    with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
-        trained = run_training(
-            loaded.model,
-            dataset,
-            Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout),
-            train,
-            method_of(spec.method),
-            Checkpoints(context.store, context.planned.prefix, train.keep_last),
-            context.scratch,
-            advance,
-        )
+    try:
+        with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
+            trained = run_training(
+                loaded.model,
+                dataset,
+                Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout),
+                train,
+                method_of(spec.method),
+                Checkpoints(context.store, context.planned.prefix, train.keep_last, _of(context)),
+                context.scratch,
+                advance,
+                context.stopping,
+            )
+    except RestartMe:
+        ranks.stop()
+        raise
     final = trained.history.metrics[-1]
     if trained.state is not None:
         trained.history.write_parts(context.out)
@@ -85,6 +102,16 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     ranks.stop()
     counts = {"preferences": len(dataset), "over_long": len(over_long)}
     return {"steps": trained.steps, **counts, "final": final}
+
+
+def _of(context: StageContext) -> dict[str, str]:
+    """Return what a checkpoint must be of to be taken: model, dataset, training, by digest."""
+    model = json.dumps(model_key(context.spec), sort_keys=True)
+    return {
+        "model": hashlib.sha256(model.encode()).hexdigest(),
+        "dataset": context.plan["data"].digest,
+        "training": context.planned.digest,
+    }
 
 
 def _name_of_base(spec: RunSpec) -> str:
@@ -113,4 +140,6 @@ STAGE = Stage(
     run=_run,
     title="preference optimisation",
     ranks=lambda spec: spec.train.ranks,
+    goes_on=True,
+    tidy=lambda store, prefix: delete_artifact(store, checkpoints_prefix(prefix)),
 )

@@ -8,7 +8,8 @@ import torch
 
 from dama.errors import TrainingError
 from dama.storage.local import LocalStore
-from dama.train.checkpoint import Checkpoints, WeightsOnlyEngine
+from dama.train.checkpoint import Checkpoints
+from dama.train.weights_only import WeightsOnlyEngine
 
 
 def _saved(tmp_path: Path, steps: list[int], keep_last: int = 2, ranks: int = 2) -> Checkpoints:

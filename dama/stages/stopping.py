@@ -15,7 +15,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from dama.errors import RestartMe
-from dama.stages.torchrun import FAILURE, note_failure
+from dama.stages.torchrun import note_failure, signal_is_meant
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _AT_ONCE = b"dama: stopped before the first step, nothing is lost; the same command goes on\n"
@@ -47,17 +47,13 @@ class Stopping:
         self._stepping = True
 
     def _hear(self, number: int, _: FrameType | None) -> None:
-        if self._stepping and not self.asked and not _another_failed():
+        if self.asked:
+            os._exit(128 + number)
+        if not signal_is_meant():  # another rank failed: no step will end any more
+            raise SystemExit(128 + number)
+        if self._stepping:
             self.asked = True
             return
-        if not self.asked:
-            if note_failure(RestartMe.exit_code):
-                os.write(2, _AT_ONCE)  # not by sys.stderr, which this signal may have come in the midst of
-            raise SystemExit(RestartMe.exit_code)
-        os._exit(128 + number)
-
-
-def _another_failed() -> bool:
-    """Say whether another rank of this launch failed: no step will end any more."""
-    path = os.environ.get(FAILURE)
-    return path is not None and os.path.exists(path)  # noqa: PTH110 - safe in a signal handler
+        if note_failure(RestartMe.exit_code):
+            os.write(2, _AT_ONCE)  # not by sys.stderr, which this signal may have come in the midst of
+        raise SystemExit(RestartMe.exit_code)

@@ -4,7 +4,7 @@
 
 Both as their users run them: trainer, data loading, AdamW, clipping. Two differences are each side's own
 design and stay in the time: TRL runs a frozen reference model in every step, because it refuses cached
-reference log-probabilities for images; ours reads them from a file, and what computing that file costs once is
+reference log-probabilities for images; ours reads them from a file; what computing that file costs once is
 shown beside it, spread over the paper's four epochs (a forward is a third of a forward and backward at most).
 """
 

@@ -121,8 +121,8 @@ def _upload(asked: argparse.Namespace, place: Path) -> None:
     with s3_server(place / "s3") as server:
         heading(
             "Upload of a checkpoint, against bare boto3",
-            f"{FILES} files, {asked.mib} MiB, to {server.program} on this machine; {asked.repeats} repeats in "
-            "turn after one to warm up",
+            f"{FILES} files, {asked.mib} MiB, to {server.program} on this machine; {asked.repeats} repeats "
+            "in turn after one to warm up",
         )
         ways = {
             "bare boto3": partial(_bare, server, folder),

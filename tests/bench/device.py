@@ -18,7 +18,7 @@ PEAK_TFLOPS = {
     "L40S": 362.0,
     "A10G": 70.0,
 }
-"""Dense bfloat16, from NVIDIA's data sheets (theirs with sparsity, halved); the first name that fits counts."""
+"""Dense bfloat16, from NVIDIA's data sheets (those with sparsity, halved); the first that fits."""
 GIB = 2**30
 
 
@@ -91,6 +91,8 @@ class MasterAdamW:
         """Clip to a norm of 1, step, and write the weights back."""
         torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
         for weight, master, optimizer in zip(self._weights, self._masters, self._optimizers, strict=True):
+            if weight.grad is None:
+                continue
             master.grad = weight.grad.float()
             optimizer.step()
             master.grad = None

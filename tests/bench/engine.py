@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ def engine(settings: dict[str, Any]) -> Trial:
 
     from dama.data.table import PreferenceTable
     from dama.model.encode import Encoder
+    from dama.model.layout import choose_layout
     from dama.model.load import load_model
     from dama.spec.method import MethodSpec
     from dama.storage.local import LocalStore
@@ -56,12 +59,14 @@ def engine(settings: dict[str, Any]) -> Trial:
     method = method_of(TypeAdapter[Any](MethodSpec).validate_python(settings["method"]))
     checkpoints = Checkpoints(LocalStore(scratch / "store"), "train", spec.keep_last)
     pad = loaded.processor.tokenizer.pad_token_id
+    layout = choose_layout(loaded.model.config, spec.max_length, spec.attention, spec.row_tokens)
     ends: list[float] = []
+    said = _Said()
     peak = Peak()
     train(
         loaded.model,
         dataset,
-        Forward(pad, device),
+        Forward(pad, device, layout),
         spec,
         method,
         checkpoints,
@@ -69,5 +74,22 @@ def engine(settings: dict[str, Any]) -> Trial:
         lambda done: ends.append(time.perf_counter()),
     )
     ranks.stop()
-    seconds = [after - before for before, after in zip(ends, ends[1:], strict=False)]
-    return Trial(seconds, peak.mib())
+    seconds = [after - before for before, after in pairwise(ends)]
+    return Trial(seconds, peak.mib(), said.passes)
+
+
+class _Said(logging.Handler):
+    """Hears which passes the engine chose, and why, from its own log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.passes = ""
+        logger = logging.getLogger("dama.train.trainer")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line about passes."""
+        text = record.getMessage()
+        if "pass" in text:
+            self.passes = text

@@ -10,13 +10,14 @@ import hashlib
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 from shapes import FIRST_WORD, Shape, new_llava
 
 from dama.data.parquet import write_rows
 from dama.data.table import IMAGE_SCHEMA, IMAGES, PREFERENCE_SCHEMA, PREFERENCES
 from dama.records import ReferenceLogps
-from dama.train.reference import write_reference
+from dama.train.reference import Reference, write_reference
 
 CHAT = (
     "{% for m in messages %}{% for c in m['content'] %}"
@@ -27,7 +28,7 @@ _SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "<image>")
 
 
 def write_folder(folder: Path, shape: Shape, count: int) -> Path:
-    """Write `llava/`, `data/` and `reference/` with `count` preferences to `folder`; nothing if it is there."""
+    """Write `llava/`, `data/` and `reference/` with `count` preferences to `folder`, unless it is there."""
     if (folder / "reference").exists():
         return folder
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # or DeepSpeed says aloud that it looked for a GPU
@@ -40,11 +41,12 @@ def write_folder(folder: Path, shape: Shape, count: int) -> Path:
     reference = folder / "reference"
     reference.mkdir()
     # what a reference says costs no time: its answers are read from the file, whatever they are
-    write_reference(reference, [ReferenceLogps(f"p{n}", -900.0, -900.0) for n in range(count)])
+    rows = [ReferenceLogps(f"p{n}", -900.0, -900.0) for n in range(count)]
+    write_reference(reference, Reference(rows, [], 0))
     return folder
 
 
-def _processor(shape: Shape) -> object:
+def _processor(shape: Shape) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
 

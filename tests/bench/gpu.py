@@ -1,6 +1,6 @@
 """One CUDA GPU, LLaVA-1.5-7B's exact shape with random weights: preferences/s, MFU and peak memory.
 
-    python tests/bench/gpu.py [--shape llava-1.5-7b] [--repeats 5] [--optimizer auto|in|out]
+    python tests/bench/gpu.py [--shape llava-1.5-7b] [--repeats 5] [--optimizer auto|in|out] [--tflops N]
 
 Weights are made on the device, nothing is downloaded. Plain DPO on one micro-batch of four, and one DAMA
 optimizer batch (12 kept of 16) in micro-batches of four: the usual concatenated way, against shared rows with
@@ -67,6 +67,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--shape", choices=sorted(SHAPES), default="llava-1.5-7b")
     parser.add_argument("--device", default="cuda", help="cpu only tries the script, at a minute shape")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--tflops", type=float, help="what the device promises in bf16, where it is not known"
+    )
     parser.add_argument("--optimizer", choices=["auto", "in", "out"], default="auto")
     asked = parser.parse_args(argv)
     if asked.device != "cpu" and not torch.cuda.is_available():
@@ -101,7 +104,7 @@ def main(argv: list[str] | None = None) -> None:
             if repeat >= 0:
                 found[way].seconds.append(seconds)
                 found[way].peak_gib = max(peak, found[way].peak_gib)
-    _show(found, device)
+    _show(found, asked.tflops * 1e12 if asked.tflops else device.peak_flops())
 
 
 def _ways(shape: Shape, llava: torch.nn.Module, *, flex: bool) -> list[Way]:
@@ -161,8 +164,7 @@ def _timed(
     return seconds, peak
 
 
-def _show(found: dict[Way, Found], device: Device) -> None:
-    speed = device.peak_flops()
+def _show(found: dict[Way, Found], speed: float | None) -> None:
     rows = []
     for way, result in found.items():
         if not result.seconds:
@@ -177,7 +179,7 @@ def _show(found: dict[Way, Found], device: Device) -> None:
                 spread(result.seconds),
                 spread(per_second),
                 mfu,
-                f"{result.peak_gib:.1f}",
+                f"{result.peak_gib:.2f}",
             ]
         )
     table(["method", "way", "s a step", "preferences/s", "MFU, %", "peak GiB"], rows)

@@ -52,7 +52,7 @@ def shared_dama(
         places = kept[first : first + micro]
         gap_N = _gaps(model, [batch[place] for place in places], reference_N2[places])
         loss = dpo_loss(gap_N, decision.beta_N[places].to(gap_N)).sum() / len(kept)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
     return decision.next_mean
 
 

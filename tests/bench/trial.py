@@ -1,4 +1,4 @@
-"""One trial in a process of its own: `trial.py WAY SETTINGS.json` prints seconds of each step and peak memory.
+"""One trial in a process of its own: `trial.py WAY SETTINGS.json` prints seconds of steps and peak memory.
 
 A process of its own, because peak memory is a process's; because TRL and DeepSpeed set up a process each
 their own way; and so that nothing that one way leaves behind (caches, threads, freed memory) helps the other.
@@ -37,6 +37,8 @@ class Trial:
     """Of each step after the warm-up."""
     peak_mib: float
     """Most memory over that of the loaded model, while stepping."""
+    note: str = ""
+    """What it said of itself."""
 
     @property
     def mean(self) -> float:

@@ -7,6 +7,7 @@ model and runs it in every step: that is what its users pay, and it is in the ti
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dama.torchvision_cpu import declare_missing_operators
 
 
 def trl(settings: dict[str, Any]) -> Trial:
-    """Train and return the seconds from the end of one step to the end of the next, the first step left out."""
+    """Train and return the seconds from the end of each step to the end of the next."""
     declare_missing_operators()
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
@@ -60,8 +61,7 @@ def trl(settings: dict[str, Any]) -> Trial:
     )
     torch.set_num_threads(settings["threads"])
     trainer.train()
-    ends = watch.ends
-    seconds = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    seconds = [after - before for before, after in pairwise(watch.ends)]
     return Trial(seconds, peak.mib())
 
 

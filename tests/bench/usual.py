@@ -90,7 +90,7 @@ def released_dama(
         alpha_model = fixed_N[kept].sigmoid().mean() / torch.sigmoid(torch.tensor(mean))
         beta_N = (beta * alpha_N[mine].to(fixed_N) * alpha_model).clamp_min(FLOOR)
         loss = (-logsigmoid(beta_N * gap_N) * mask_N).sum() / mask_N.sum() / len(parts)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         gaps.append(fixed_N)
     return 0.9 * mean + 0.1 * float(torch.cat(gaps).mean())
 

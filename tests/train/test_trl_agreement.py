@@ -51,6 +51,7 @@ class Both:
 def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     from dama.data.table import PreferenceTable
     from dama.model.encode import Encoder
+    from dama.model.layout import Layout
     from dama.model.load import load_model
     from dama.model.logps import AnswerLogps
     from dama.train.batches import Batches
@@ -66,7 +67,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
 
     loaded = load_model(folder / "llava")
     dataset = Preferences(PreferenceTable(folder / "data"), Encoder(loaded.processor, 64))
-    forward = Forward(0, torch.device("cpu"))
+    forward = Forward(0, torch.device("cpu"), Layout())
     write_reference(
         folder / "reference",
         compute_reference(AnswerLogps(loaded.model), dataset, forward, BATCH, lambda done: None),

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from dama.stages.torchrun import leave, note_failure
 from dama.storage.local import LocalStore
 
 
-def main(settings: dict[str, Any]) -> int:
+def main(settings: dict[str, Any], stopping: Callable[[], Stopping] = Stopping) -> int:
     """Train as told and leave metrics, gaps and weights in the folder `out`; return the exit code."""
-    with Stopping() as stop:
+    with stopping() as stop:
         try:
             _train(settings, stop)
         except RestartMe as wish:

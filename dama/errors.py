@@ -8,6 +8,8 @@
     ├── TrainingError                  a step that cannot go on (NaN, lost rank)
     ├── MissingInput                   a stage's input is not there; names the stage that makes it
     ├── ToolMissing                    a program or package that this command needs is absent
+    ├── JudgeError                     the judge of a benchmark does not answer, or refuses
+    │   └── BudgetSpent                asking on would cost more than was allowed; what was asked is kept
     ├── StageFailed                    a stage's process ended badly; it has said why itself
     └── StorageError                   bytes and places
         ├── ObjectMissing              no such object
@@ -92,6 +94,14 @@ class MissingInput(DamaError):
 
 class ToolMissing(DamaError):
     """A program or package that is needed here is not installed."""
+
+
+class JudgeError(DamaError):
+    """The judge of a benchmark cannot be asked, or does not answer."""
+
+
+class BudgetSpent(JudgeError):
+    """The judge's budget is spent; the replies so far are kept, and the same command goes on from them."""
 
 
 class StageFailed(DamaError):

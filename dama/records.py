@@ -103,6 +103,10 @@ class Measure:
     unit: str = "%"
     better: str = "higher"
     n: int = 0
+    low: float | None = None
+    """Lower end of the 95 % interval, None where none was computed."""
+    high: float | None = None
+    """Upper end of the 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,18 @@ class BenchmarkResult:
     answers_digest: str
     data_digest: str
     details: Mapping[str, object] = field(default_factory=dict)
+    mode: str = ""
+    """How `measures` were counted: "robust", "official", or empty where there is one way only."""
+    official: tuple[Measure, ...] = ()
+    """The same figures as the benchmark's own script computes them, quirks included."""
+    n: int = 0
+    """Questions asked of the model that count."""
+    missing: int = 0
+    """Questions of the benchmark without an answer, left out of every figure."""
+    unreadable: int = 0
+    """Answers or judge's replies that could not be read."""
+    judge: str = ""
+    """Model that judged, as it names itself; empty without a judge."""
 
     def measure(self, name: str) -> Measure:
         """Return the figure called `name`; KeyError when the benchmark has none."""

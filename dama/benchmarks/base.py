@@ -6,10 +6,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from dama.errors import DataError
 from dama.records import Answer, BenchmarkResult, Question
+
+Mode = Literal["robust", "official"]
+"""`official` counts as the benchmark's own script does; `robust` as its authors meant it."""
 
 
 class Benchmark(Protocol):
@@ -36,29 +39,47 @@ class Benchmark(Protocol):
         ...
 
 
-def answers_by_id(benchmark: str, asked: Sequence[str], answers: Sequence[Answer]) -> dict[str, str]:
-    """Return the answer of every question in the order asked; DataError unless each has exactly one."""
+def answers_by_id(
+    benchmark: str, asked: Sequence[str], answers: Sequence[Answer], *, partial: bool = False
+) -> dict[str, str]:
+    """Return answers by question, in the order asked; DataError unless each has exactly one.
+
+    With `partial` questions without an answer are left out of what is returned; the rest is as strict.
+    """
+    if not answers:
+        raise DataError(f"{benchmark}: no answers", wanted=f"one answer for each of {len(asked)} questions")
     counts = Counter(answer.id for answer in answers)
     known = set(asked)
+    missing = [id for id in asked if not counts[id]]
+    strange = [id for id in counts if id not in known]
     wrong = (
-        ("lack an answer", [id for id in asked if not counts[id]]),
+        ("lack an answer", [] if partial else missing),
         ("are answered twice", [id for id in asked if counts[id] > 1]),
-        ("were never asked", [id for id in counts if id not in known]),
+        ("were never asked", strange),
     )
     found = [f"{len(ids)} {what} ({_named(ids)})" for what, ids in wrong if ids]
     if found:
         raise DataError(
             f"{benchmark}: questions that {' and '.join(found)}",
             wanted=f"one answer for each of {len(asked)} questions",
-            do="generate the answers again",
+            do=_mending(len(strange), len(counts), bool(missing), partial),
         )
     texts = {answer.id: answer.text for answer in answers}
-    return {id: texts[id] for id in asked}
+    return {id: texts[id] for id in asked if id in texts}
 
 
 def answers_digest(answers: dict[str, str]) -> str:
     """Return the sha256 (hex) of answers, whatever their order was."""
     return hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()
+
+
+def _mending(strange: int, given: int, missing: bool, partial: bool) -> str:
+    """Return what a person can do about answers that do not fit the questions."""
+    if 2 * strange >= given:
+        return "see whether these are answers to another benchmark, or to another part of this one"
+    if missing and not strange and not partial:
+        return "generate the answers again, or score what is there (`dama score --allow-partial`)"
+    return "generate the answers again"
 
 
 def _named(ids: Sequence[str]) -> str:

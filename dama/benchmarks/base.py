@@ -44,16 +44,14 @@ def answers_by_id(
 ) -> dict[str, str]:
     """Return answers by question, in the order asked; DataError unless each has exactly one.
 
-    With `partial` questions without an answer are left out of what is returned; the rest is as strict.
+    With `partial` questions without an answer are left out, as long as there is any; the rest is as strict.
     """
-    if not answers:
-        raise DataError(f"{benchmark}: no answers", wanted=f"one answer for each of {len(asked)} questions")
     counts = Counter(answer.id for answer in answers)
     known = set(asked)
     missing = [id for id in asked if not counts[id]]
     strange = [id for id in counts if id not in known]
     wrong = (
-        ("lack an answer", [] if partial else missing),
+        ("lack an answer", [] if partial and answers else missing),
         ("are answered twice", [id for id in asked if counts[id] > 1]),
         ("were never asked", strange),
     )
@@ -75,7 +73,7 @@ def answers_digest(answers: dict[str, str]) -> str:
 
 def _mending(strange: int, given: int, missing: bool, partial: bool) -> str:
     """Return what a person can do about answers that do not fit the questions."""
-    if 2 * strange >= given:
+    if given and 2 * strange >= given:
         return "see whether these are answers to another benchmark, or to another part of this one"
     if missing and not strange and not partial:
         return "generate the answers again, or score what is there (`dama score --allow-partial`)"

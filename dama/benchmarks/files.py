@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,14 @@ class BenchmarkFiles:
                 do="mend its data folder",
             )
         self._benchmark, self._folder, self._images = benchmark, folder, images
+        below = _folders(folder)
+        self._places = (folder, *below, *(place for one in below for place in _folders(one)))
         self._read: dict[str, str] = {}
 
     def find(self, *names: str) -> Path | None:
-        """Return the first of `names` that is a file of the folder or of a folder right below it."""
-        for name in names:
-            for place in (self._folder, *sorted(p for p in self._folder.iterdir() if p.is_dir())):
-                if (place / name).is_file():
-                    return place / name
-        return None
+        """Return the first of `names` that is a file of the folder or at most two folders below it."""
+        paths = (place / name for name in names for place in self._places)
+        return next((path for path in paths if path.is_file()), None)
 
     def text(self, *names: str) -> str:
         """Return the text of the first of `names` that is there; DataError when none is."""
@@ -76,7 +75,7 @@ class BenchmarkFiles:
 
     def image(self, question: str, *names: str) -> bytes:
         """Return the bytes of the first image file among `names`; DataError when none is there."""
-        roots = (self._images,) if self._images is not None else tuple(self._image_roots())
+        roots = (self._images,) if self._images is not None else self._places
         for root in roots:
             for name in names:
                 path = root / name
@@ -84,22 +83,19 @@ class BenchmarkFiles:
                     return path.read_bytes()
         raise DataError(
             f"{self._benchmark}: question {question} has no image {' or '.join(names)} "
-            f"in {', '.join(map(str, roots))}",
+            f"in {self._images or self._folder}",
             do="fetch the benchmark's images, or say where they are (`images`, `--images`)",
         )
-
-    def _image_roots(self) -> Iterator[Path]:
-        yield self._folder
-        for name in ("images", "image"):
-            for place in (self._folder, *sorted(p for p in self._folder.iterdir() if p.is_dir())):
-                if (place / name).is_dir():
-                    yield place / name
 
     def _parsed(self, text: str, name: str) -> Any:  # noqa: ANN401 - a JSON tree
         try:
             return json.loads(text)
         except ValueError as error:
             raise self.malformed(name, f"is not JSON ({error})") from error
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir())
 
 
 def take(files: BenchmarkFiles, name: str, row: object, *keys: str) -> Sequence[Any]:

@@ -64,7 +64,7 @@ class LemmaMatch:
 
 
 def tokens_of(text: str) -> list[str]:
-    """Return the words of a text, hyphenated ones whole; a full stop stands for the end of a sentence."""
+    """Return the words of a text, hyphenated ones whole, and its punctuation."""
     return _TOKEN.findall(text)
 
 
@@ -111,7 +111,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TOKEN = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*|\.")
+_TOKEN = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*|[.,;:!?()]")
 _ENDINGS = (
     ("s", ""), ("ses", "s"), ("ves", "f"), ("xes", "x"), ("zes", "z"),
     ("ches", "ch"), ("shes", "sh"), ("men", "man"), ("ies", "y"),
@@ -130,18 +130,18 @@ _WORDNET_SAYS = {
 """What NLTK's WordNetLemmatizer (WordNet 3.0) makes of forms that the vocabularies write otherwise."""
 _WORDNET_LACKS = _words(
     """
-    TV air-conditioning baconic bedsheet biker bluejay brindle cann cathole closestool cooktop coworker doghole
-    e-book earing ebook electrombile firetruck hairdryer hot iPhone kiwifruit lenovo longboard macbook netbook
-    paddleboat paraglider pissoir pitbull riverboat rpoe sailboard sanitizer scoon seegull shortboard showerpuff
-    skimboard smartphone solider stovetop streetlamp teddybear televison waterfont
+    TV air-conditioning baconic bedsheet biker bluejay brindle cann cathole closestool cooktop coworker
+    doghole e-book earing ebook electrombile firetruck hairdryer hot iPhone kiwifruit lenovo longboard macbook
+    netbook paddleboat paraglider pissoir pitbull riverboat rpoe sailboard sanitizer scoon seegull shortboard
+    showerpuff skimboard smartphone solider stovetop streetlamp teddybear televison waterfont
     """
 )
 """Words of the vocabularies that WordNet 3.0 does not hold, so that it leaves their plurals alone."""
 
 _ALSO = _words(
     """
-    can hot watch sink tie ski skate drink lounge support switch lock plug tape wire pack note bail light spray
-    stage range rock sailing painting drawing railing string line sign star board bar box cook
+    can hot watch sink tie ski skate drink lounge support switch lock plug tape wire pack note bail light
+    spray stage range rock sailing painting drawing railing string line sign star board bar box cook
     """
 )
 """Words of AMBER's vocabulary that captions also use as verbs, adjectives or auxiliaries."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from dama.spec.base import Part, PositiveInt
+from pydantic import Field
+
+from dama.spec.base import Digest, Part, PositiveInt
+from dama.spec.judge import JudgeSpec
+from dama.spec.places import SourceUri
 
 
 class MiniatureBenchmark(Part):
@@ -16,7 +20,68 @@ class MiniatureBenchmark(Part):
     """Held-out scenes that are captioned."""
 
 
-BenchmarkSpec = MiniatureBenchmark
+class _Published(Part):
+    data: SourceUri
+    """Folder with the published files: a path, file://, s3:// or `hf://owner/name@revision`."""
+    images: SourceUri | None = None
+    """Folder with the images, where they are not below `data`."""
+    mode: Literal["robust", "official"] = "robust"
+    """Which figures lead: as the authors meant them, or as their script counts, quirks included."""
+    digest: Digest | None = None
+    """sha256 over the files of `data`; filled in when the run is frozen, refused when it differs."""
+
+
+class AmberBenchmark(_Published):
+    """AMBER: captions and yes-or-no questions about 1,004 images; no judge."""
+
+    kind: Literal["amber"] = "amber"
+    """Says that this is AMBER."""
+    part: Literal["all", "generative", "discriminative", "existence", "attribute", "relation"] = "all"
+    """Which of its questions are asked."""
+    nouns: Literal["lemma", "nltk-spacy"] = "lemma"
+    """Who finds nouns and synonyms: rules that need no download, or the script's own tools if installed."""
+
+
+class ObjectHalBenchBenchmark(_Published):
+    """Object HalBench: objects in 300 descriptions of COCO images."""
+
+    kind: Literal["object-halbench"] = "object-halbench"
+    """Says that this is Object HalBench."""
+    judge: JudgeSpec | None = None
+    """Who lists the objects of a description; words are matched with synonyms if left out."""
+
+
+class _Judged(_Published):
+    judge: JudgeSpec
+    """Who judges."""
+
+
+class MMHalBenchmark(_Judged):
+    """MMHal-Bench: 96 questions, rated 0 to 6 by a judge."""
+
+    kind: Literal["mmhal"] = "mmhal"
+    """Says that this is MMHal-Bench."""
+
+
+class LlavaBenchBenchmark(_Judged):
+    """LLaVA-Bench, COCO or In-the-Wild: answers graded beside GPT-4's by a judge."""
+
+    kind: Literal["llava-bench"] = "llava-bench"
+    """Says that this is LLaVA-Bench."""
+
+
+class MMVetBenchmark(_Judged):
+    """MM-Vet: 218 questions that take six abilities, graded 0 to 1 by a judge."""
+
+    kind: Literal["mm-vet"] = "mm-vet"
+    """Says that this is MM-Vet."""
+
+
+PublishedBenchmark = (
+    AmberBenchmark | ObjectHalBenchBenchmark | MMHalBenchmark | LlavaBenchBenchmark | MMVetBenchmark
+)
+"""A benchmark that people publish, with its files in a folder."""
+BenchmarkSpec = Annotated[MiniatureBenchmark | PublishedBenchmark, Field(discriminator="kind")]
 
 
 class EvaluateSpec(Part):

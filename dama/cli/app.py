@@ -15,6 +15,7 @@ from dama.cli.demo import demo
 from dama.cli.report import report
 from dama.cli.run import run
 from dama.cli.schema import schema
+from dama.cli.score import score
 from dama.cli.stage import stage
 from dama.cli.validate import validate
 from dama.errors import DamaError, RestartMe
@@ -52,6 +53,7 @@ app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
+app.command(rich_help_panel=_RUNS)(score)
 app.command(rich_help_panel=_FILES)(validate)
 app.command(rich_help_panel=_FILES)(schema)
 

@@ -11,7 +11,7 @@ from dama.storage.uri import open_store
 
 
 def local_folder(uri: str, storage: StorageSpec, scratch: Path) -> Path:
-    """Return a local folder with what lies at `uri`; from S3 it is fetched into `scratch`, from the hub cached.
+    """Return a local folder with what lies at `uri`; from S3 it is fetched into `scratch`.
 
     DataError when nothing is there or the hub is out of reach.
     """

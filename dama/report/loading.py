@@ -13,6 +13,7 @@ import numpy as np
 from dama.errors import DataError
 from dama.report.describe import described_data, described_method, described_model, versions
 from dama.report.panels import Floats
+from dama.report.results import result_from
 from dama.report.runfile import shown
 from dama.report.sheet import load_hardness
 from dama.report.view import (
@@ -24,7 +25,6 @@ from dama.report.view import (
     HardnessView,
     RunView,
     StageTime,
-    result_from,
 )
 from dama.spec.hardness import HardnessSpec
 from dama.spec.method import Dama, Mdpo, uses_alpha_data

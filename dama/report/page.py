@@ -21,6 +21,8 @@ from dama.report.overlays import gap_panels, overlay_panels
 from dama.report.palette import DARK, LIGHT, accent, css_variables
 from dama.report.panels import Panel
 from dama.report.summary import REPORT, Summary, summarised, to_bytes
+from dama.report.table import Table, escaped
+from dama.report.table_four import NOTE, OurRow, paper_key, paper_table, table_four
 from dama.report.view import Fact, RunView, number, said, signed
 
 COMPARISON = "compare.html"
@@ -43,16 +45,18 @@ def write_report(view: RunView, out: Path) -> Summary:
         "beta_table": tables.beta_table(view),
         "times": tables.time_table(view),
         "data": tables.data_table(view),
-        "paper": tables.paper_table(),
+        "paper": paper_table(),
+        "four": published_table(view),
+        "four_note": NOTE,
         "spent": tables.duration(tables.total_seconds(view.stages, reused=False)),
         "spent_whole": tables.duration(tables.total_seconds(view.stages, reused=True)),
         "length_dominates": view.hardness is not None and length_dominates(view.hardness),
         "length_limit": DOMINATES,
         "drawings": drawings,
     }
-    environment = _environment()
-    _write(out / REPORT, environment.get_template("report.html.j2").render(values))
-    _write(out / "report.md", environment.get_template("report.md.j2").render(values))
+    pages = environment()
+    _write(out / REPORT, pages.get_template("report.html.j2").render(values))
+    _write(out / "report.md", pages.get_template("report.md.j2").render(values))
     (out / "summary.json").write_bytes(to_bytes(summary))
     return summary
 
@@ -79,12 +83,22 @@ def compare(views: Sequence[RunView], out: Path) -> None:
         "times": tables.comparison_times(views),
         "concerns": told,
         "gap_caption": GAP_CAPTION,
-        "paper": tables.paper_table(),
+        "paper": paper_table(),
         "drawings": drawings,
     }
-    environment = _environment()
-    _write(out / COMPARISON, environment.get_template("compare.html.j2").render(values))
-    _write(out / "compare.md", environment.get_template("compare.md.j2").render(values))
+    pages = environment()
+    _write(out / COMPARISON, pages.get_template("compare.html.j2").render(values))
+    _write(out / "compare.md", pages.get_template("compare.md.j2").render(values))
+
+
+def published_table(view: RunView) -> Table | None:
+    """Return the run beside the paper's Table 4, None when it measured none of those benchmarks."""
+    ours = [
+        OurRow(f"{view.run}, {when}", results, paper_key(view.model, method))
+        for when, results, method in (("before", view.before, None), ("after", view.after, view.method))
+        if any(result.benchmark != "miniature" for result in results)
+    ]
+    return table_four(ours) if ours else None
 
 
 def _draw(panels: Sequence[Panel], out: Path) -> list[Drawing]:
@@ -101,8 +115,9 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return what pages are rendered by: the templates of this folder, their filters and colours."""
+    made = Environment(
         loader=PackageLoader("dama.report", "."),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
@@ -110,23 +125,23 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "symbols": symbols,
         "said": said,
         "signed": signed,
         "number": number,
-        "md": tables.escaped,
+        "md": escaped,
         "picture": picture,
         "warmth": warmth,
         "accent": accent,
         "svg": _svg,
     }
-    environment.globals |= {
+    made.globals |= {
         "css": Markup(files("dama.report").joinpath("page.css").read_text(encoding="utf-8")),  # noqa: S704 - ours
         "light": Markup(css_variables(LIGHT)),  # noqa: S704 - ours
         "dark": Markup(css_variables(DARK)),  # noqa: S704 - ours
     }
-    return environment
+    return made
 
 
 def symbols(text: str) -> Markup:

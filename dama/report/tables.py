@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dama.report.figures import PAPER_BETA, beta_statistics
+from dama.report.table import Cell, Table
 from dama.report.view import Change, RunView, StageTime, number, said, signed
-
-_MARKDOWN = re.compile(r"([\\`*_\[\]#|<>&~])")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Text, and what a page may make of it: a tone ("good", "bad", "quiet"), a bar of this share."""
-
-    text: str
-    tone: str = ""
-    bar: float | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns by name, rows of cells; the first column holds words, the others numbers."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    words: int = 1
-    """How many leading columns are text."""
-
-    def markdown(self) -> str:
-        """Return the table as GitHub's Markdown; what could be read as markup is escaped."""
-        lines = [self.columns, ["---" if i < self.words else "---:" for i in range(len(self.columns))]]
-        lines += [[escaped(cell.text) for cell in row] for row in self.rows]
-        head, rule, *body = lines
-        return "".join(f"| {' | '.join(line)} |\n" for line in ([escaped(c) for c in head], rule, *body))
-
-
-def escaped(text: str) -> str:
-    """Return `text` on one line, with everything escaped that Markdown or HTML would read as markup."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
 def results_table(view: RunView) -> Table:
-    """Return every measure before, after, and the difference; benchmarks by name where there are several."""
-    changes, rows = view.changes(), []
+    """Return every measure before, after, and the difference; benchmarks by name where there are several.
+
+    Below a measure stands what the benchmark's own script makes of the same answers, where that is another
+    number.
+    """
+    changes = view.changes()
+    rows: list[tuple[Cell, ...]] = []
+    official = {(change.benchmark, change.measure): change for change in view.changes(official=True)}
     several = len({change.benchmark for change in changes}) > 1
     for change in changes:
         tone = {True: "good", False: "bad", None: ""}[change.improved]
@@ -57,8 +29,16 @@ def results_table(view: RunView) -> Table:
             Cell(f"{change.n:,}" if change.n else "–", "quiet"),
         )
         rows.append((Cell(change.benchmark), *row) if several else row)
+        script = official.get((change.benchmark, change.measure))
+        if script is not None and _shown(script) != _shown(change):
+            quiet = [Cell(text, "quiet") for text in ("· official script", *_shown(script), "")]
+            rows.append((Cell("", "quiet"), *quiet) if several else tuple(quiet))
     columns = ("measure", "before", "after", "difference", "n")
     return Table(("benchmark", *columns) if several else columns, tuple(rows), words=1 + several)
+
+
+def _shown(change: Change) -> tuple[str, str, str]:
+    return number(change.before), number(change.after), signed(change.difference)
 
 
 def named(change: Change) -> str:
@@ -142,22 +122,6 @@ def data_table(view: RunView) -> Table:
     if counts.over_long:
         cells.append((Cell("too long, not trained on"), Cell(f"{counts.over_long:,}")))
     return Table(("", "count"), tuple(cells))
-
-
-def paper_table() -> Table:
-    """Return the paper's results on Object HalBench."""
-    rows = (
-        ("LLaVA-1.5-7B", "47.75", "73.08"),
-        ("+ DPO", "78.29", "89.48"),
-        ("+ D2PO", "82.54", "90.64"),
-        ("+ MDPO", "88.00", "93.74"),
-        ("+ DAMA", "90.87", "95.33"),
-        ("LLaVA-1.5-13B", "50.0", "76.4"),
-        ("+ DPO", "84.5", "92.4"),
-        ("+ DAMA", "89.1", "94.4"),
-    )
-    cells = tuple((Cell(name, "inset" if "+" in name else ""), Cell(a), Cell(b)) for name, a, b in rows)
-    return Table(("the paper’s models", "response ↑", "mention ↑"), cells)
 
 
 def comparison_table(views: Sequence[RunView]) -> Table:

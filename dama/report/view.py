@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -189,10 +188,13 @@ class RunView:
         """Say whether a column of the metrics holds any number."""
         return bool(np.isfinite(self.curve(name)).any())
 
-    def changes(self) -> tuple[Change, ...]:
-        """Return every measure of every benchmark, before and after side by side."""
-        after = {(r.benchmark, m.name): m for r in self.after for m in r.measures}
-        before = {(r.benchmark, m.name): m for r in self.before for m in r.measures}
+    def changes(self, *, official: bool = False) -> tuple[Change, ...]:
+        """Return every measure of every benchmark, before and after side by side.
+
+        With `official` the figures are those of the benchmarks' own scripts, where these differ in kind.
+        """
+        after = {(r.benchmark, m.name): m for r in self.after for m in _measures(r, official)}
+        before = {(r.benchmark, m.name): m for r in self.before for m in _measures(r, official)}
         return tuple(
             _change(key, before.get(key), after.get(key)) for key in dict.fromkeys([*before, *after])
         )
@@ -210,6 +212,10 @@ class RunView:
         return (
             f"trained for {self.steps} step{'s' * (self.steps != 1)}; nothing was measured before and after"
         )
+
+
+def _measures(result: BenchmarkResult, official: bool) -> tuple[Measure, ...]:
+    return result.official if official else result.measures
 
 
 def _change(key: tuple[str, str], before: Measure | None, after: Measure | None) -> Change:
@@ -248,24 +254,3 @@ def signed(value: float | None, digits: int = 1) -> str:
         return "–"
     text = f"{value:+.{digits}f}".replace("-", "−")
     return text[1:] if float(f"{value:.{digits}f}") == 0 else text
-
-
-def result_from(raw: Mapping[str, Any]) -> BenchmarkResult:
-    """Return a benchmark's result from a commit's meta."""
-    return BenchmarkResult(
-        benchmark=str(raw["benchmark"]),
-        version=str(raw.get("version", "")),
-        measures=tuple(
-            Measure(
-                str(m["name"]),
-                float("nan") if m["value"] is None else float(m["value"]),
-                str(m.get("unit", "%")),
-                str(m.get("better", "higher")),
-                int(m.get("n", 0)),
-            )
-            for m in raw["measures"]
-        ),
-        answers_digest=str(raw.get("answers_digest", "")),
-        data_digest=str(raw.get("data_digest", "")),
-        details=dict(raw.get("details") or {}),
-    )

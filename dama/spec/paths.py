@@ -15,6 +15,7 @@ _PLACES = (
     ("storage", "uri"),
     ("storage", "scratch"),
 )
+_BENCHMARKS = ("data", "images")
 
 
 def is_path(text: str) -> bool:
@@ -29,9 +30,18 @@ def absolute(spec: RunSpec, folder: Path) -> RunSpec:
         part: Any = raw
         for key in place[:-1]:
             part = part.get(key) if isinstance(part, dict) else None
-        text = part.get(place[-1]) if isinstance(part, dict) else None
-        if not isinstance(text, str) or (place[-1] == "weights" and not is_path(text)):
-            continue
-        if "://" not in text or text.startswith("file://"):
-            part[place[-1]] = str((folder / Path(text.removeprefix("file://")).expanduser()).resolve())
+        if isinstance(part, dict):
+            _make_absolute(part, place[-1], folder)
+    for benchmark in raw["evaluate"]["benchmarks"]:
+        for key in _BENCHMARKS:
+            _make_absolute(benchmark, key, folder)
     return RunSpec.model_validate(raw)
+
+
+def _make_absolute(part: dict[str, Any], key: str, folder: Path) -> None:
+    """Let a local path under `key` of `part` start at `folder`."""
+    text = part.get(key)
+    if not isinstance(text, str) or (key == "weights" and not is_path(text)):
+        return
+    if "://" not in text or text.startswith("file://"):
+        part[key] = str((folder / Path(text.removeprefix("file://")).expanduser()).resolve())

@@ -30,7 +30,7 @@ class BrokenRules(ValueError):
 
 def broken_rules(spec: RunSpec) -> list[Broken]:
     """Return every rule across parts that `spec` breaks."""
-    return [*_layout(spec), *_method(spec), *_world(spec)]
+    return [*_layout(spec), *_method(spec), *_world(spec), *_benchmarks(spec)]
 
 
 def _layout(spec: RunSpec) -> list[Broken]:
@@ -169,3 +169,17 @@ def _world(spec: RunSpec) -> list[Broken]:
         )
         for path in users
     ]
+
+
+def _benchmarks(spec: RunSpec) -> list[Broken]:
+    kinds = [benchmark.kind for benchmark in spec.evaluate.benchmarks]
+    twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+    if not twice:
+        return []
+    problem = Problem(
+        "evaluate.benchmarks",
+        f"{', '.join(twice)} more than once",
+        wanted="each benchmark once, for its answers and figures are called by its name",
+        do="remove one, or write a second run file",
+    )
+    return [Broken(problem, ("evaluate.benchmarks",))]

@@ -34,7 +34,7 @@ def freeze(spec: RunSpec) -> RunSpec:
         folder = Path(model.path.removeprefix("file://"))
         if not folder.is_dir():
             raise ModelError(f"model.path: {folder} is no folder", do="mend model.path")
-        digest = _same("model.digest", model.digest, folder_digest(folder), str(folder))
+        digest = same_digest("model.digest", model.digest, folder_digest(folder), str(folder))
         changes["model"] = model.model_copy(update={"digest": digest})
     if data := _frozen_data(spec):
         changes["data"] = data
@@ -46,9 +46,14 @@ def freeze(spec: RunSpec) -> RunSpec:
                 f"hardness.scorer.weights: {folder} is not there", do="mend hardness.scorer.weights"
             )
         digest = folder_digest(folder) if folder.is_dir() else sha256_of(folder)
-        digest = _same("hardness.scorer.digest", scorer.digest, digest, str(folder))
+        digest = same_digest("hardness.scorer.digest", scorer.digest, digest, str(folder))
         frozen = scorer.model_copy(update={"digest": digest})
         changes["hardness"] = spec.hardness.model_copy(update={"scorer": frozen})
+    if any(benchmark.kind != "miniature" for benchmark in spec.evaluate.benchmarks):
+        from dama.stages.published import frozen_benchmarks
+
+        frozen_all = frozen_benchmarks(spec)
+        changes["evaluate"] = spec.evaluate.model_copy(update={"benchmarks": frozen_all})
     return RunSpec.model_validate(spec.model_copy(update=changes).model_dump())
 
 
@@ -62,11 +67,12 @@ def _frozen_data(spec: RunSpec) -> Any:  # noqa: ANN401 - one of the data kinds,
         data = data.model_copy(update={"uri": resolve_revision(data.uri)})
     from dama.data.fingerprint import fingerprint
 
-    digest = _same("data.digest", data.digest, fingerprint(data, spec.storage), data.uri)
+    digest = same_digest("data.digest", data.digest, fingerprint(data, spec.storage), data.uri)
     return data.model_copy(update={"digest": digest})
 
 
-def _same(path: str, written: str | None, found: str, place: str) -> str:
+def same_digest(path: str, written: str | None, found: str, place: str) -> str:
+    """Return the digest found; SpecError when the run file's key `path` holds another one already."""
     if written is not None and written != found:
         raise SpecError(
             [

@@ -9,11 +9,13 @@ from synthetic_run import TIMES, make_run, results_meta
 
 from dama.report import tables
 from dama.report.concerns import concerns
-from dama.report.view import DataCounts, StageTime, result_from
+from dama.report.results import result_from
+from dama.report.table import Cell, Table
+from dama.report.view import DataCounts, StageTime
 
 
 def test_markdown_cannot_be_broken_out_of() -> None:
-    table = tables.Table(("a|b", "n"), ((tables.Cell("<img src=x>\n| `x` _y_ [l](u)"), tables.Cell("1")),))
+    table = Table(("a|b", "n"), ((Cell("<img src=x>\n| `x` _y_ [l](u)"), Cell("1")),))
     assert table.markdown().splitlines() == [
         r"| a\|b | n |",
         "| --- | ---: |",

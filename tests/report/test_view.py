@@ -9,8 +9,9 @@ from synthetic_run import make_run, results_meta, spec_of
 from dama.errors import DataError
 from dama.records import BenchmarkResult, Measure
 from dama.report.loading import Sources, groups_of, load_run, read_gaps, read_metrics
+from dama.report.results import result_from
 from dama.report.runfile import shown
-from dama.report.view import EASIEST, HARDEST, MIDDLE, HardnessView, number, result_from, signed
+from dama.report.view import EASIEST, HARDEST, MIDDLE, HardnessView, number, signed
 
 
 def hardness(

@@ -50,12 +50,12 @@ def _rows(path: Path, text: str) -> list[Any]:
         whole = json.loads(stripped, object_pairs_hook=_Pairs)
     except ValueError:
         return _lines(path, text)
-    if isinstance(whole, list):
-        return [dict(row) if isinstance(row, _Pairs) else row for row in whole]
     if isinstance(whole, _Pairs):
         if any(key in IDS for key, _ in whole):
             return [dict(whole)]  # JSONL of one line
         return [{"id": key, "text": value} for key, value in whole]
+    if isinstance(whole, list):
+        return [dict(row) if isinstance(row, _Pairs) else row for row in whole]
     return [whole]
 
 

@@ -51,7 +51,7 @@ def read_replies(benchmark: str, path: Path, *, partial: bool = False) -> Asker:
             responses = tuple(_from_api(response) for response in json.loads(text))
             return RepliesInOrder(responses, str(path))
         found = _official(benchmark, text)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(
             f"replies {path} are in no form known for {benchmark} ({type(error).__name__}: {error})",
             wanted="the replies-*.jsonl of an earlier scoring, or what the official script writes",

@@ -183,7 +183,7 @@ def _check_row(against: str | None) -> None:
 
 def _spec(written: dict[str, Any], *, kept: bool) -> PublishedBenchmark:
     """Return the part of a run file that the options come to; BadParameter says what is wrong."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import Field, TypeAdapter, ValidationError
 
     from dama.errors import JudgeError
     from dama.spec.evaluate import PublishedBenchmark
@@ -195,11 +195,13 @@ def _spec(written: dict[str, Any], *, kept: bool) -> PublishedBenchmark:
                 do="give --judge-model (and --judge-url), or the --replies of an earlier scoring",
             )
         written["judge"] = {"model": "kept replies"}
-    adapter: TypeAdapter[PublishedBenchmark] = TypeAdapter(PublishedBenchmark)
+    adapter: TypeAdapter[PublishedBenchmark] = TypeAdapter(
+        Annotated[PublishedBenchmark, Field(discriminator="kind")]
+    )
     try:
         return adapter.validate_python(written)
     except ValidationError as error:
-        detail = next((one for one in error.errors() if one["loc"][0] == written["kind"]), error.errors()[-1])
+        detail = error.errors()[0]
         place = ".".join(map(str, detail["loc"][1:]))
         raise typer.BadParameter(f"{place}: {detail['msg']}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from amber_folder import CAPTIONS, QUESTIONS, write_amber
+from amber_folder import CAPTIONS, QUESTIONS, TEXTS, write_amber
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,19 +15,6 @@ from dama.benchmarks.amber_questions import Reply, official_question_figures, qu
 from dama.benchmarks.base import Mode
 from dama.errors import DataError
 from dama.records import Answer, BenchmarkResult, Question
-
-TEXTS = {
-    1: "A dog on the ground. A dove above, sand, and a unicorn.",
-    2: "Two boats. A Man and men.",
-    3: "Leaves.",
-    4: "No",
-    5: "Yes, there is.",
-    6: "yes.",
-    7: "No",
-    8: "No",
-    9: "I cannot say",
-    10: "Yes",
-}
 
 
 def answers(**changes: str) -> list[Answer]:

@@ -31,6 +31,19 @@ QUESTIONS: dict[int, tuple[str, str]] = {
     10: ("relation", "yes"),
 }
 PARTS = {"existence": (4, 5), "attribute": (6, 7, 8), "relation": (9, 10), "discriminative": range(4, 11)}
+TEXTS = {
+    1: "A dog on the ground. A dove above, sand, and a unicorn.",
+    2: "Two boats. A Man and men.",
+    3: "Leaves.",
+    4: "No",
+    5: "Yes, there is.",
+    6: "yes.",
+    7: "No",
+    8: "No",
+    9: "I cannot say",
+    10: "Yes",
+}
+"""An answer to each."""
 
 
 def write_amber(folder: Path) -> Path:

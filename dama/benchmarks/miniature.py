@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dama.benchmarks.base import answers_by_id, answers_digest
 from dama.benchmarks.judgement import judge
 from dama.benchmarks.mentions import Mention
+from dama.benchmarks.tally import Shown, Tally
 from dama.errors import DataError
-from dama.records import Answer, BenchmarkResult, Measure, Question
+from dama.records import Answer, BenchmarkResult, Question
 
 COLUMNS = ("id", "image", "prompt", "truth", "companions")
 
@@ -32,6 +34,22 @@ class HeldOut:
     prompt: str
     truth: tuple[Mention, ...]
     companions: tuple[tuple[str, str], ...]
+
+
+class _Caption(NamedTuple):
+    """What one caption comes to."""
+
+    mentions: int
+    false: int
+    covered: int
+    things: int
+    placed: bool
+
+
+_SHOWN = {
+    **{name: Shown() for name in ("response", "mention", "coverage", "placement")},
+    "mentions": Shown("per caption", "neither"),
+}
 
 
 class Miniature:
@@ -61,28 +79,26 @@ class Miniature:
         """Measure one caption per scene; DataError when captions and scenes do not match."""
         texts = answers_by_id(self.name, list(self._held_out), answers)
         judged = [(scene, judge(texts[scene.id], scene.truth)) for scene in self._held_out.values()]
-        captions = len(judged)
-        mentions = sum(judgement.mentions for _, judgement in judged)
-        false = sum(len(judgement.false) for _, judgement in judged)
-        things = sum(judgement.things for _, judgement in judged)
+        captions = [_Caption(j.mentions, len(j.false), j.covered, j.things, j.placed) for _, j in judged]
+        mentions, things = sum(one.mentions for one in captions), sum(one.things for one in captions)
+        n = {"response": len(captions), "mention": mentions, "coverage": things}
+        n |= dict.fromkeys(("placement", "mentions"), len(captions))
+        measures = Tally((captions,), _figures).measures(_SHOWN, n)
         habit = sum(kind in scene.companions for scene, judgement in judged for kind in judgement.false)
-        measures = (
-            Measure("response", _share(sum(not j.false for _, j in judged), captions), n=captions),
-            Measure("mention", _share(mentions - false, mentions), n=mentions),
-            Measure("coverage", _share(sum(j.covered for _, j in judged), things), n=things),
-            Measure("placement", _share(sum(j.placed for _, j in judged), captions), n=captions),
-            Measure(
-                "mentions", round(mentions / captions, 4), unit="per caption", better="neither", n=captions
-            ),
-        )
         details = {
-            "hallucinated": false,
+            "hallucinated": sum(one.false for one in captions),
             "absent_companions": habit,
             "repeated": sum(j.repeated for _, j in judged),
             "malformed": sum(j.false.count(None) for _, j in judged),
         }
         return BenchmarkResult(
-            self.name, self.version, measures, answers_digest(texts), self.data_digest, details
+            self.name,
+            self.version,
+            measures,
+            answers_digest(texts),
+            self.data_digest,
+            details,
+            n=len(captions),
         )
 
 
@@ -115,6 +131,19 @@ def read_held_out(file: Path, scenes: int) -> Iterator[HeldOut]:
         )
 
 
+def _figures(captions: Mapping[_Caption, int]) -> dict[str, float]:
+    """Return every figure; of nothing said, nothing is right."""
+    whole = sum(captions.values())
+    sums = [sum(times * one[place] for one, times in captions.items()) for place in range(5)]
+    mentions, false, covered, things, placed = sums
+    return {
+        "response": _share(sum(times for one, times in captions.items() if not one.false), whole),
+        "mention": _share(mentions - false, mentions),
+        "coverage": _share(covered, things),
+        "placement": _share(placed, whole),
+        "mentions": mentions / whole if whole else 0.0,
+    }
+
+
 def _share(part: int, whole: int) -> float:
-    """Return percent; of nothing said, nothing is right."""
-    return round(100 * part / whole, 4) if whole else 0.0
+    return 100 * part / whole if whole else 0.0

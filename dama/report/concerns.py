@@ -28,6 +28,17 @@ def _results(view: RunView) -> list[str]:
             found.append(
                 f"{said(change.measure)} got worse by {signed(change.difference).lstrip('−+')} points."
             )
+    for when, results in (("before", view.before), ("after", view.after)):
+        found += [
+            f"{result.benchmark}, {when}: {result.unreadable:,} of {result.n:,} could not be read."
+            for result in results
+            if result.unreadable
+        ]
+        found += [
+            f"{result.benchmark}, {when}: {result.missing:,} questions are missing and count in no figure."
+            for result in results
+            if result.missing
+        ]
     return found
 
 

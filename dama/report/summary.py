@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from dama.report.figures import beta_statistics
 from dama.report.view import RunView, number, said, signed
 
 REPORT = "report.html"
+_LEADING = 5
+"""Measures of one benchmark that a run ends with on the terminal."""
 
 
 class _Frozen(BaseModel):
@@ -143,15 +146,26 @@ def headlines(raw: Mapping[str, Any]) -> list[str]:
     summary = Summary.model_validate(raw)
     lines = []
     for side in ("before", "after"):
-        known = [(r, getattr(r, side)) for r in summary.results if getattr(r, side) is not None]
+        known = [(r, getattr(r, side)) for r in _leading(summary.results) if getattr(r, side) is not None]
         said_so = ", ".join(
-            f"{said(r.measure)} {number(value)}{r.unit if r.unit == '%' else ' ' + r.unit}"
+            f"{said(r.measure)} {number(value)}{r.unit if r.unit == '%' else ' ' + r.unit}".rstrip()
             + (f" ({signed(r.difference)})" if side == "after" and r.difference is not None else "")
             for r, value in known
         )
         lines += [f"{side}: {said_so}"] if known else []
     lines = lines or [summary.verdict]
     return [*(f"{summary.run} {line}" for line in lines), *(f"warning: {text}" for text in summary.warnings)]
+
+
+def _leading(results: Sequence[Result]) -> list[Result]:
+    """Return the first few measures of each benchmark; a page has them all."""
+    seen: Counter[str] = Counter()
+    leading = []
+    for result in results:
+        seen[result.benchmark] += 1
+        if seen[result.benchmark] <= _LEADING:
+            leading.append(result)
+    return leading
 
 
 def _finite(value: float | None) -> float | None:

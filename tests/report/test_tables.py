@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from synthetic_run import TIMES, make_run, results_meta
 
+from dama.records import BenchmarkResult, Measure
 from dama.report import tables
 from dama.report.concerns import concerns
+from dama.report.page import published_table, write_report
 from dama.report.results import result_from
+from dama.report.summary import headlines, summarised
 from dama.report.table import Cell, Table
 from dama.report.view import DataCounts, StageTime
 
@@ -139,3 +144,61 @@ def test_preferences_that_are_too_long_are_warned_of_and_shown(tmp_path: Path) -
     view = replace(view, counts=replace(view.counts, quarantined=0, over_long=3))
     assert "3 of 60 preferences pass train.max_length and were not trained on." in concerns(view)
     assert any(row[0].text == "too long, not trained on" for row in tables.data_table(view).rows)
+
+
+def published(response: float, official: float, **changes: Any) -> BenchmarkResult:
+    """A result of Object HalBench, with what its own script makes of the same answers."""
+    return BenchmarkResult(
+        "object-halbench", "1", (Measure("response", response, n=300),), "", "",
+        mode="robust", official=(Measure("response", official, n=300),), n=300, **changes,
+    )  # fmt: skip
+
+
+def test_the_scripts_figures_stand_below_ours_where_they_differ(tmp_path: Path) -> None:
+    view = make_run(tmp_path, steps=1)
+    differing = replace(view, before=(published(50.0, 50.0),), after=(published(60.0, 58.0),))
+    rows = [[cell.text for cell in row] for row in tables.results_table(differing).rows]
+    assert rows == [
+        ["response-level non-hallucination (%) ↑", "50.0", "60.0", "+10.0", "300"],
+        ["· official script", "50.0", "58.0", "+8.0", ""],
+    ]
+    same = replace(view, before=(published(50.0, 50.0),), after=(published(60.0, 60.01),))
+    assert len(tables.results_table(same).rows) == 1
+    both = replace(differing, after=(*differing.after, *view.after))
+    assert [row[0].text for row in tables.results_table(both).rows][:2] == ["object-halbench", ""]
+
+
+def test_a_report_puts_published_benchmarks_beside_the_papers(tmp_path: Path) -> None:
+    view = make_run(tmp_path / "run", steps=1)
+    view = replace(view, model="llava-hf/llava-1.5-7b-hf", after=(published(60.0, 58.0),))
+    four = published_table(view)
+    assert four is not None
+    assert [row[1].text for row in four.rows][-2:] == ["dama, after", "dama, after, official script"]
+    assert four.rows[-2][2].text == "60.0 (−30.9)"
+    write_report(view, tmp_path / "out")
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / "out" / name).read_text()
+        assert "Table 4" in text
+        assert "60.0 (−30.9)" in text
+    assert published_table(make_run(tmp_path / "other", steps=1)) is None
+
+
+def test_what_could_not_be_read_is_warned_of(tmp_path: Path) -> None:
+    view = replace(make_run(tmp_path, steps=1), after=(published(60.0, 60.0, unreadable=4, missing=2),))
+    told = concerns(view)
+    assert "object-halbench, after: 4 of 300 could not be read." in told
+    assert "object-halbench, after: 2 questions are missing and count in no figure." in told
+
+
+def test_a_benchmark_of_many_measures_ends_in_its_first_few(tmp_path: Path) -> None:
+    many = tuple(Measure(f"m{n}", float(n), unit="") for n in range(9))
+    view = replace(make_run(tmp_path, steps=1), before=(), after=(BenchmarkResult("b", "1", many, "", ""),))
+    line = next(line for line in headlines(summarised(view).model_dump()) if " after: " in line)
+    assert line.endswith("after: m0 0.0, m1 1.0, m2 2.0, m3 3.0, m4 4.0")
+
+
+def test_results_of_this_and_of_earlier_versions_are_read() -> None:
+    result = published(60.0, 58.0, judge="critic", missing=1, unreadable=2)
+    assert result_from(json.loads(json.dumps(asdict(result)))) == result
+    old = {"benchmark": "b", "measures": [{"name": "m", "value": 1.0}]}
+    assert result_from(old) == BenchmarkResult("b", "", (Measure("m", 1.0),), "", "")

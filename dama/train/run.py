@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,15 @@ from dama.train.dataset import Preferences
 from dama.train.deepspeed import configuration
 from dama.train.forward import Forward
 from dama.train.history import History
+from dama.train.loggers import Loggers
 from dama.train.lora import Adapters, inject
+from dama.train.throughput import Throughput, described
 from dama.train.trainer import PreferenceTrainer
 
 log = logging.getLogger(__name__)
+
+Advance = Callable[[int, str], None]
+"""Is told how many steps are done, and in a few words how the last one went."""
 
 
 def method_of(spec: MethodSpec) -> Method:
@@ -58,6 +64,8 @@ class Trained:
     resumed_from: int
     adapters: Adapters | None
     """Those of LoRA: how `state` becomes the weights of a plain model."""
+    notes: Mapping[str, Any]
+    """Speed and memory, which depend on clock and host."""
 
 
 def train(
@@ -68,12 +76,13 @@ def train(
     method: Method,
     checkpoints: Checkpoints,
     scratch: Path,
-    advance: Callable[[int], None] = lambda steps: None,
+    advance: Advance = lambda steps, note: None,
+    loggers: Loggers | None = None,
 ) -> Trained:
     """Train from the newest checkpoint, or from the start, to the last step.
 
-    Runs on every rank; `advance` is told of every step, and first of those that a resumed run finds done.
-    Raises TrainingError when a gap or gradient is not finite.
+    Runs on every rank; `advance` is told of every step and how it went, and first of those that a resumed run
+    finds done. `loggers` are told on rank 0. Raises TrainingError when a gap or gradient is not finite.
     """
     torch.manual_seed(spec.seed)
     if ranks.world() != spec.ranks:
@@ -90,7 +99,7 @@ def train(
     found = _newest(checkpoints, shared / "resume")
     trainer = PreferenceTrainer(
         model,
-        _arguments(spec, steps, shared),
+        _arguments(spec, steps, shared, loggers.run if loggers is not None else None),
         dataset=dataset,
         batches=batches,
         forward=forward,
@@ -98,16 +107,28 @@ def train(
         train=spec,
         checkpoints=checkpoints,
         scratch=shared,
+        throughput=Throughput(llava.config.to_dict(), forward.device, steps, adapters=adapters is not None),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Advance(advance))
     resumed_from = int(found[1]["step"]) if found else 0
     if found:
-        advance(resumed_from)
+        advance(resumed_from, "")
         log.warning("going on from the checkpoint of step %d of %d", resumed_from, steps)
-    trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+    with ExitStack() as stack:
+        if loggers is not None and ranks.rank() == 0:
+            for callback in stack.enter_context(loggers.callbacks()):
+                trainer.add_callback(callback)
+        trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
     state = trainer.accelerator.get_state_dict(trainer.deepspeed)
-    return Trained(trainer.history, state if ranks.rank() == 0 else None, steps, resumed_from, adapters)
+    return Trained(
+        trainer.history,
+        state if ranks.rank() == 0 else None,
+        steps,
+        resumed_from,
+        adapters,
+        trainer.throughput.notes(),
+    )
 
 
 def _newest(checkpoints: Checkpoints, folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
@@ -124,18 +145,19 @@ def _newest(checkpoints: Checkpoints, folder: Path) -> tuple[Path, Mapping[str, 
 class _Advance(TrainerCallback):
     """Tells a progress bar of every step."""
 
-    def __init__(self, advance: Callable[[int], None]) -> None:
+    def __init__(self, advance: Advance) -> None:
         self._advance = advance
 
-    def on_step_end(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Trainer's signature
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ANN401
         """One more step is done."""
-        self._advance(1)
+        self._advance(1, described(logs))
 
 
-def _arguments(spec: TrainSpec, steps: int, scratch: Path) -> TrainingArguments:
+def _arguments(spec: TrainSpec, steps: int, scratch: Path, run: str | None) -> TrainingArguments:
     """Return transformers' settings; what they share with DeepSpeed's configuration must agree, and does."""
     return TrainingArguments(
         output_dir=str(scratch),
+        run_name=run,
         max_steps=steps,
         per_device_train_batch_size=spec.batch // spec.ranks,
         learning_rate=spec.learning_rate,

@@ -35,6 +35,7 @@ from dama.train.quartiles import Quartiles
 from dama.train.record import step_record
 from dama.train.room import measure_room
 from dama.train.step import Step, Stepped
+from dama.train.throughput import Pace, Throughput
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class PreferenceTrainer(Trainer):
         train: TrainSpec,
         checkpoints: Checkpoints,
         scratch: Path,
+        throughput: Throughput,
     ) -> None:
         super().__init__(model=model, args=args)
         self._dataset, self._batches, self._forward = dataset, batches, forward
@@ -63,6 +65,8 @@ class PreferenceTrainer(Trainer):
         self._checkpoints, self._scratch = checkpoints, scratch
         self.running_mean = RunningMean()
         self.history = History()
+        self.throughput = throughput
+        self._share: Sequence[Item] = ()
         self.passes: Passes | None = None
         """How batches are gone through; chosen at the first step, or by the training that is resumed."""
         self._step: Step | None = None
@@ -90,6 +94,7 @@ class PreferenceTrainer(Trainer):
     ) -> Tensor:
         """Take one optimizer step on this rank's share of the batch; R̄ moves with it."""
         model.train()
+        self._share = inputs
         learning_rate = float(self._get_learning_rate())  # DeepSpeed's step, inside backward, moves it on
         if self._step is None:
             self._step = self._first_step(model, inputs)
@@ -162,9 +167,19 @@ class PreferenceTrainer(Trainer):
             record = {"step": step, **self._record, "grad_norm": norm}
             self.history.metrics.append(record)
             self._record = {}
-            logs = {f"train/{key}": value for key, value in record.items() if isinstance(value, int | float)}
+            logs = {**record, **self._pace(step).numbers()}
+            logs = {key: value for key, value in logs.items() if isinstance(value, int | float)}
             self.callback_handler.on_log(self.args, self.state, self.control, logs)
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, **kwargs)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Keep the Trainer's own summary from the loggers: it knows neither our loss nor our batches."""
+
+    def _pace(self, step: int) -> Pace:
+        kept = self.history.gaps[-1]["kept"]
+        first = ranks.rank() * len(self._share)
+        encoded = [item.encoded for item in self._share]
+        return self.throughput.step(step, encoded, kept[first : first + len(encoded)])
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Commit engine, scheduler, RNG of every rank, running mean and history as one artifact."""
@@ -201,4 +216,5 @@ class PreferenceTrainer(Trainer):
             self.running_mean = RunningMean(state["running_mean"])
             self.passes = Passes.from_json(state["passes"])
             self.history = History.load(folder)
+        self.throughput.begin()
         return engine, train_dataloader

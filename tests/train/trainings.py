@@ -84,9 +84,12 @@ def run_training(
     kill_after: int | None = None,
     poison: dict[str, Any] | None = None,
     processes: int | None = None,
+    loggers: bool = False,
+    packages: Path | None = None,
     **train: Any,
 ) -> Result:
-    """Train `steps` steps of `folder` at one layout; `processes` where not `ranks`."""
+    """Train `steps` steps of `folder` at one layout; `processes` where not `ranks`; `packages`
+    are importable as well."""
     out.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "folder": str(folder),
@@ -112,6 +115,7 @@ def run_training(
         settings["kill_after"] = kill_after
     if poison is not None:
         settings["poison"] = poison
+    settings["loggers"] = loggers
     path = out / "settings.json"
     path.write_text(json.dumps(settings))
     command = [sys.executable, str(WORKER), str(path)]
@@ -119,7 +123,8 @@ def run_training(
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
         command = [sys.executable, *torchrun, str(WORKER), str(path)]
     tests = WORKER.parent.parent
-    env = {**os.environ, "PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}"}
+    importable = [str(tests.parent), str(tests), *([str(packages)] if packages else [])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(importable)}
     done = subprocess.run(
         command, capture_output=True, text=True, env=env, start_new_session=True, timeout=300
     )

@@ -59,6 +59,7 @@ def main(settings: dict[str, Any]) -> None:
         method,
         checkpoints,
         scratch,
+        loggers=_loggers(spec, out, scratch) if settings.get("loggers") else None,
     )
     if trained.state is not None:
         trained.history.save(out)
@@ -68,10 +69,20 @@ def main(settings: dict[str, Any]) -> None:
         if trained.adapters is not None:
             export(loaded.model, loaded.processor, trained.state, out / "model", "", trained.adapters)
             export_adapter(trained.adapters, trained.state, out / "adapter", None, None)
+        (out / "notes.json").write_text(json.dumps(trained.notes))
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
     if ranks.world() > 1:
         leave(0)
+
+
+def _loggers(spec: Any, out: Path, scratch: Path) -> Any:
+    from dama.storage.local import LocalStore
+    from dama.train.loggers import Loggers
+    from dama.train.tensorboard import EventFiles
+
+    events = EventFiles(LocalStore(out), "runs/small/tensorboard", scratch)
+    return Loggers(spec.report_to, "small", "0123456789abcdef" * 4, {"train": spec.model_dump()}, events)
 
 
 def _poison(llava: Any, what: str, after: int) -> None:

@@ -46,6 +46,18 @@ def test_the_trained_model_loads_where_models_are_loaded(run: Path) -> None:
     assert "dama (beta 0.1)" in (folder / "README.md").read_text()
 
 
+def test_the_curves_lie_in_the_runs_own_folder_and_the_pace_beside_the_artifact(run: Path) -> None:
+    spec, whole = planned(run)
+    store = Path(spec.storage.uri)
+    (events,) = (store / "runs" / "small" / "tensorboard").iterdir()  # one file, of several ranks
+    assert spec.train.ranks > 1
+    assert events.name.startswith("events.out.tfevents.")
+    made = json.loads((store / whole["train"].prefix / "made.json").read_text())
+    assert made["preferences_per_second"] > 0
+    assert made["memory_gib"] > 0
+    assert "preferences_per_second" not in (store / whole["train"].prefix / "metrics.jsonl").read_text()
+
+
 def test_a_second_run_takes_no_stage_again(run: Path) -> None:
     text = finish(start("run", run))
     assert "done in" not in text
@@ -122,6 +134,18 @@ def _last(checkpoints: Path) -> int:
     """Return the step of the newest committed checkpoint, 0 when there is none."""
     commits = checkpoints.glob("step-*/commit.json")
     return max((int(path.parent.name.removeprefix("step-")) for path in commits), default=0)
+
+
+def test_adapters_are_trained_by_the_same_stages(run: Path, small_world: Path, tmp_path: Path) -> None:
+    file = write_run(tmp_path, small_world, lora={"rank": 4})
+    assert finish(start("run", file)).count("done in") == len(NAMES) - 1
+    assert parts(file, "reference") == parts(run, "reference")
+    left = parts(file, "train")
+    assert {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"} <= left.keys()
+    assert b"LoRA of rank 4 and alpha 128, merged" in left["model/README.md"]
+    assert {part for part in left if part.startswith("model/")} == {
+        part for part in parts(run, "train") if part.startswith("model/")
+    }
 
 
 def _kill_at_work(file: Path, stage: str, chance: random.Random, seconds: float) -> None:

@@ -90,6 +90,7 @@ def write_settings(
     poison: dict[str, Any] | None = None,
     of: dict[str, str] | None = None,
     store: Path | None = None,
+    loggers: bool = False,
     **train: Any,
 ) -> Path:
     """Write what the worker reads; `store` where checkpoints are not kept in `out`."""
@@ -120,6 +121,7 @@ def write_settings(
         settings["kill_after"] = kill_after
     if poison is not None:
         settings["poison"] = poison
+    settings["loggers"] = loggers
     path = out / "settings.json"
     path.write_text(json.dumps(settings))
     return path
@@ -131,13 +133,16 @@ def start_training(
     *,
     processes: int | None = None,
     launcher: list[str] | None = None,
+    packages: Path | None = None,
     **changes: Any,
 ) -> subprocess.Popen[str]:
-    """Start a training in a session of its own; `processes` where not `ranks`, `launcher` where not ours."""
+    """Start a training in a session of its own; `processes` where not `ranks`, `launcher` where not ours;
+    `packages` are importable as well."""
     path = write_settings(folder, out, **changes)
     count = processes or int(changes.get("ranks", 1))
     ours = ["-m", "dama.stages.torchrun", str(count)] if count > 1 else []
-    paths = [str(WORKER.parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    importable = [str(packages)] if packages else []
+    paths = [str(WORKER.parent.parent), *importable, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     return subprocess.Popen(
         [sys.executable, *(ours if launcher is None else launcher), str(WORKER), str(path)],
         stdout=subprocess.DEVNULL,

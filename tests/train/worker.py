@@ -68,7 +68,10 @@ def _train(settings: dict[str, Any], stop: Stopping) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
     forward = Forward(0, device, Layout(row_tokens=spec.row_tokens))
-    trained = train(loaded.model, dataset, forward, spec, method, checkpoints, scratch, stop=stop)
+    loggers = _loggers(spec, out, scratch) if settings.get("loggers") else None
+    trained = train(
+        loaded.model, dataset, forward, spec, method, checkpoints, scratch, loggers=loggers, stop=stop
+    )
     if trained.state is not None:
         trained.history.save(out)
         save_file(
@@ -77,8 +80,18 @@ def _train(settings: dict[str, Any], stop: Stopping) -> None:
         if trained.adapters is not None:
             export(loaded.model, loaded.processor, trained.state, out / "model", "", trained.adapters)
             export_adapter(trained.adapters, trained.state, out / "adapter", None, None)
+        (out / "notes.json").write_text(json.dumps(trained.notes))
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
+
+
+def _loggers(spec: Any, out: Path, scratch: Path) -> Any:
+    from dama.storage.local import LocalStore
+    from dama.train.loggers import Loggers
+    from dama.train.tensorboard import EventFiles
+
+    events = EventFiles(LocalStore(out), "runs/small/tensorboard", scratch)
+    return Loggers(spec.report_to, "small", "0123456789abcdef" * 4, {"train": spec.model_dump()}, events)
 
 
 def _poison(llava: Any, what: str, after: int) -> None:

@@ -24,12 +24,14 @@ def stage(
     Stages in order: world (miniature world only), data, facts, scores, alpha, baseline, reference, train,
     evaluate, report. A stage whose input is missing says which stage makes it.
     """
+    from dama.cli.notes import show_notes
     from dama.spec.load import load
     from dama.stages.freeze import freeze
     from dama.stages.launch import live_as_child
     from dama.stages.pipeline import run_one
 
     live_as_child()
+    show_notes()
     spec = load(runfile, overrides)
     spec = spec if frozen else freeze(spec)
     outcome = run_one(

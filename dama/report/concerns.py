@@ -70,11 +70,16 @@ def _training(view: RunView) -> list[str]:
 
 
 def _data(view: RunView) -> list[str]:
-    counts = view.counts
+    counts, found = view.counts, []
     if counts.quarantined and counts.quarantined >= 0.01 * max(1, counts.rows):
         share = 100 * counts.quarantined / max(1, counts.rows)
-        return [f"{counts.quarantined:,} of {counts.rows:,} rows ({number(share)} %) are in quarantine."]
-    return []
+        found.append(f"{counts.quarantined:,} of {counts.rows:,} rows ({number(share)} %) are in quarantine.")
+    if counts.over_long:
+        found.append(
+            f"{counts.over_long:,} of {counts.preferences:,} preferences pass train.max_length and were not "
+            "trained on."
+        )
+    return found
 
 
 def _end(view: RunView, name: str) -> float:

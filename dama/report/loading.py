@@ -61,7 +61,7 @@ def load_run(spec: RunSpec, sources: Sources) -> RunView:
         curves=read_metrics(train / "metrics.jsonl"),
         gaps=read_gaps(train / "gaps.parquet", hardness),
         hardness=hardness,
-        counts=_counts(sources.metas["data"]),
+        counts=_counts(sources.metas["data"], sources.metas["train"]),
         before=_results(sources.metas.get("baseline")),
         after=_results(sources.metas.get("evaluate")),
         stages=sources.stages,
@@ -137,7 +137,7 @@ def groups_of(hardness: HardnessView) -> dict[str, int]:
     return groups
 
 
-def _counts(meta: Mapping[str, Any]) -> DataCounts:
+def _counts(meta: Mapping[str, Any], train: Mapping[str, Any]) -> DataCounts:
     reasons = {str(reason): int(count) for reason, count in dict(meta.get("reasons") or {}).items()}
     preferences, quarantined = int(meta.get("preferences", 0)), int(meta.get("quarantined", 0))
     return DataCounts(
@@ -146,6 +146,7 @@ def _counts(meta: Mapping[str, Any]) -> DataCounts:
         quarantined=quarantined,
         images=int(meta.get("images", 0)),
         reasons=dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
+        over_long=int(train.get("over_long", 0)),
     )
 
 

@@ -139,6 +139,8 @@ def data_table(view: RunView) -> Table:
         (Cell(f"· {reason}", "quiet"), Cell(f"{count:,}", "quiet"))
         for reason, count in counts.reasons.items()
     ]
+    if counts.over_long:
+        cells.append((Cell("too long, not trained on"), Cell(f"{counts.over_long:,}")))
     return Table(("", "count"), tuple(cells))
 
 

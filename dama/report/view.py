@@ -120,6 +120,8 @@ class DataCounts:
     quarantined: int
     images: int
     reasons: Mapping[str, int]
+    over_long: int = 0
+    """Preferences that train.max_length has no room for, left out of training."""
 
 
 @dataclass(frozen=True)

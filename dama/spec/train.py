@@ -76,3 +76,9 @@ class TrainSpec(Part):
     report_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
     """Who is told of every step beside the progress line; TensorBoard's files lie in the run's folder of the
     store. Has no say in what is trained."""
+    save_every_minutes: PositiveFloat | None = None
+    """Minutes between checkpoints as well, whichever comes first; only steps count if left out."""
+    limit_minutes: PositiveFloat | None = None
+    """Save, stop and end with exit code 75 after so many minutes of this start; `dama run` starts again."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes a rank that read and encode ahead; 2 on GPUs and none on CPUs if left out."""

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from dama.errors import RestartMe
 from dama.report.runfile import shown_parts
 from dama.spec.method import uses_alpha_data
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.model_folder import model_folder, model_key
-from dama.storage.layout import run_prefix
+from dama.storage.commit import delete_artifact
+from dama.storage.layout import checkpoints_prefix, run_prefix
 
-_NOT_IN_KEY = {"save_every_steps", "keep_last", "report_to"}
+_NOT_IN_KEY = {
+    "save_every_steps",
+    "save_every_minutes",
+    "keep_last",
+    "limit_minutes",
+    "workers",
+    "report_to",
+}
 
 
 def _reads(spec: RunSpec) -> tuple[str, ...]:
@@ -52,12 +63,13 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     require_loggers(train.report_to)
     device = begin(train)
     loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
+    over_long = read_quarantined(context.inputs["reference"])
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),
         Encoder(loaded.processor, train.max_length, train.over_long),
         reference=read_reference(context.inputs["reference"]),
         alpha_data=read_alpha(context.inputs["alpha"]) if "alpha" in context.inputs else None,
-        without=read_quarantined(context.inputs["reference"]),
+        without=over_long,
     )
     layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
     loggers = Loggers(
@@ -68,18 +80,23 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         events=EventFiles(context.store, f"{run_prefix(spec.name)}/tensorboard", context.scratch),
     )
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
-    with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
-        trained = run_training(
-            loaded.model,
-            dataset,
-            Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout),
-            train,
-            method_of(spec.method),
-            Checkpoints(context.store, context.planned.prefix, train.keep_last),
-            context.scratch,
-            advance,
-            loggers,
-        )
+    try:
+        with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
+            trained = run_training(
+                loaded.model,
+                dataset,
+                Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout),
+                train,
+                method_of(spec.method),
+                Checkpoints(context.store, context.planned.prefix, train.keep_last, _of(context)),
+                context.scratch,
+                advance,
+                context.stopping,
+                loggers,
+            )
+    except RestartMe:
+        ranks.stop()
+        raise
     final = trained.history.metrics[-1]
     if trained.state is not None:
         trained.history.write_parts(context.out)
@@ -95,7 +112,18 @@ def _run(context: StageContext) -> Mapping[str, Any]:
             export_adapter(trained.adapters, trained.state, context.out / "adapter", *_on_the_hub(spec))
     context.notes.update(resumed_from=trained.resumed_from, **trained.notes)
     ranks.stop()
-    return {"steps": trained.steps, "preferences": len(dataset), "final": final}
+    counts = {"preferences": len(dataset), "over_long": len(over_long)}
+    return {"steps": trained.steps, **counts, "final": final}
+
+
+def _of(context: StageContext) -> dict[str, str]:
+    """Return what a checkpoint must be of to be taken: model, dataset, training, by digest."""
+    model = json.dumps(model_key(context.spec), sort_keys=True)
+    return {
+        "model": hashlib.sha256(model.encode()).hexdigest(),
+        "dataset": context.plan["data"].digest,
+        "training": context.planned.digest,
+    }
 
 
 def _name_of_base(spec: RunSpec) -> str:
@@ -124,4 +152,6 @@ STAGE = Stage(
     run=_run,
     title="preference optimisation",
     ranks=lambda spec: spec.train.ranks,
+    goes_on=True,
+    tidy=lambda store, prefix: delete_artifact(store, checkpoints_prefix(prefix)),
 )

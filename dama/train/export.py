@@ -3,15 +3,18 @@ it where there is one."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from dama.model.published import published
 from dama.train.lora import Adapters
 
 _PREFIX = "llava."
+_SHARD = "5GB"
 
 
 def export(
@@ -30,9 +33,26 @@ def export(
     if adapters is not None:
         weights = adapters.merged(weights)
     weights = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
-    llava.save_pretrained(folder, state_dict=weights, max_shard_size="5GB")
+    named = published(llava.config, weights)
+    if named is None:
+        llava.save_pretrained(folder, state_dict=weights, max_shard_size=_SHARD)
+    else:
+        _write(llava, named, folder)
     processor.save_pretrained(folder)
     (folder / "README.md").write_text(card)
+
+
+def _write(llava: Any, weights: dict[str, Tensor], folder: Path) -> None:  # noqa: ANN401
+    """Write weights and configuration as `save_pretrained` does, the names left as they are."""
+    from huggingface_hub import save_torch_state_dict
+
+    folder.mkdir(parents=True)
+    save_torch_state_dict(weights, folder, max_shard_size=_SHARD, metadata={"format": "pt"})
+    config = copy.deepcopy(llava.config)
+    config.architectures, config.dtype = [type(llava).__name__], str(llava.dtype).removeprefix("torch.")
+    config.save_pretrained(folder)
+    if llava.can_generate():
+        llava.generation_config.save_pretrained(folder)
 
 
 def export_adapter(

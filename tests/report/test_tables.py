@@ -130,3 +130,10 @@ def test_quarantine_is_warned_of_from_one_percent(tmp_path: Path) -> None:
     view = make_run(tmp_path, steps=1)
     assert "4 of 64 rows (6.2 %) are in quarantine." in concerns(view)
     assert not concerns(replace(view, counts=DataCounts(1000, 995, 5, 1, {})))
+
+
+def test_preferences_that_are_too_long_are_warned_of_and_shown(tmp_path: Path) -> None:
+    view = make_run(tmp_path, steps=1)
+    view = replace(view, counts=replace(view.counts, quarantined=0, over_long=3))
+    assert "3 of 60 preferences pass train.max_length and were not trained on." in concerns(view)
+    assert any(row[0].text == "too long, not trained on" for row in tables.data_table(view).rows)

@@ -71,7 +71,12 @@ class Result:
     log: str
 
 
-def run_training(
+def run_training(folder: Path, out: Path, **changes: Any) -> Result:
+    """Train `folder` at one layout to the end; see `write_settings` for `changes`."""
+    return finish_training(start_training(folder, out, **changes), out)
+
+
+def write_settings(
     folder: Path,
     out: Path,
     *,
@@ -83,17 +88,18 @@ def run_training(
     method: dict[str, Any] | None = None,
     kill_after: int | None = None,
     poison: dict[str, Any] | None = None,
-    processes: int | None = None,
+    of: dict[str, str] | None = None,
+    store: Path | None = None,
     loggers: bool = False,
-    packages: Path | None = None,
     **train: Any,
-) -> Result:
-    """Train `steps` steps of `folder` at one layout; `processes` where not `ranks`; `packages`
-    are importable as well."""
+) -> Path:
+    """Write what the worker reads; `store` where checkpoints are not kept in `out`."""
     out.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "folder": str(folder),
         "out": str(out),
+        "store": str(store or out),
+        "of": of or {},
         "method": method or {},
         "train": {
             "batch": ranks * per_device * accumulation,
@@ -118,24 +124,49 @@ def run_training(
     settings["loggers"] = loggers
     path = out / "settings.json"
     path.write_text(json.dumps(settings))
-    command = [sys.executable, str(WORKER), str(path)]
-    if (processes or ranks) > 1:
-        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-        command = [sys.executable, *torchrun, str(WORKER), str(path)]
-    tests = WORKER.parent.parent
-    importable = [str(tests.parent), str(tests), *([str(packages)] if packages else [])]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(importable)}
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=env, start_new_session=True, timeout=300
+    return path
+
+
+def start_training(
+    folder: Path,
+    out: Path,
+    *,
+    processes: int | None = None,
+    launcher: list[str] | None = None,
+    packages: Path | None = None,
+    **changes: Any,
+) -> subprocess.Popen[str]:
+    """Start a training in a session of its own; `processes` where not `ranks`, `launcher` where not ours;
+    `packages` can be imported as well."""
+    path = write_settings(folder, out, **changes)
+    count = processes or int(changes.get("ranks", 1))
+    ours = ["-m", "dama.stages.torchrun", str(count)] if count > 1 else []
+    paths = [
+        str(WORKER.parent.parent),
+        str(packages or ""),
+        *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+    ]
+    return subprocess.Popen(
+        [sys.executable, *(ours if launcher is None else launcher), str(WORKER), str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        start_new_session=True,
     )
-    if not (out / "metrics.jsonl").exists():
-        return Result(done.returncode, [], [], 0, out / "weights.safetensors", done.stderr)
+
+
+def finish_training(process: subprocess.Popen[str], out: Path) -> Result:
+    """Await a training and return what it left."""
+    _, log = process.communicate(timeout=300)
+    if not (out / "resumed.json").exists():
+        return Result(process.returncode, [], [], 0, out / "weights.safetensors", log)
     rows = [
         [json.loads(line) for line in (out / f"{n}.jsonl").read_text().splitlines()]
         for n in ("metrics", "gaps")
     ]
     resumed = json.loads((out / "resumed.json").read_text())
-    return Result(done.returncode, rows[0], rows[1], resumed, out / "weights.safetensors", done.stderr)
+    return Result(process.returncode, rows[0], rows[1], resumed, out / "weights.safetensors", log)
 
 
 def assert_equal(one: Result, other: Result) -> None:

@@ -91,8 +91,8 @@ def _run(context: StageContext) -> Mapping[str, Any]:
                 Checkpoints(context.store, context.planned.prefix, train.keep_last, _of(context)),
                 context.scratch,
                 advance,
-                loggers,
                 context.stopping,
+                loggers,
             )
     except RestartMe:
         ranks.stop()

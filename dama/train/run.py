@@ -81,13 +81,13 @@ def train(
     checkpoints: Checkpoints,
     scratch: Path,
     advance: Advance = lambda steps, note: None,
-    loggers: Loggers | None = None,
     stop: Stop | None = None,
+    loggers: Loggers | None = None,
 ) -> Trained:
     """Train from the newest checkpoint, or from the start, to the last step.
 
     Runs on every rank; `advance` is told of every step and how it went, and first of those that a resumed run
-    finds done. `loggers` are told on rank 0. Raises TrainingError when a gap or gradient is not finite, and
+    finds done; `loggers` are told on rank 0. Raises TrainingError when a gap or gradient is not finite, and
     RestartMe, its state saved and uploaded, when `stop` or train.limit_minutes says so.
     """
     stop = stop if stop is not None else Unstopped()

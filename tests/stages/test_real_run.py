@@ -94,6 +94,19 @@ def test_kill_9_in_every_stage_leaves_the_same_bytes(run: Path, small_world: Pat
 
 
 @pytest.mark.slow
+def test_adapters_are_trained_by_the_same_stages(run: Path, small_world: Path, tmp_path: Path) -> None:
+    file = write_run(tmp_path, small_world, lora={"rank": 4})
+    assert finish(start("run", file)).count("done in") == len(NAMES) - 1
+    assert parts(file, "reference") == parts(run, "reference")
+    left = parts(file, "train")
+    assert {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"} <= left.keys()
+    assert b"LoRA of rank 4 and alpha 128, merged" in left["model/README.md"]
+    assert {part for part in left if part.startswith("model/")} == {
+        part for part in parts(run, "train") if part.startswith("model/")
+    }
+
+
+@pytest.mark.slow
 def test_training_is_stopped_by_signals_and_goes_on_and_leaves_no_checkpoint(
     small_world: Path, tmp_path: Path
 ) -> None:
@@ -134,18 +147,6 @@ def _last(checkpoints: Path) -> int:
     """Return the step of the newest committed checkpoint, 0 when there is none."""
     commits = checkpoints.glob("step-*/commit.json")
     return max((int(path.parent.name.removeprefix("step-")) for path in commits), default=0)
-
-
-def test_adapters_are_trained_by_the_same_stages(run: Path, small_world: Path, tmp_path: Path) -> None:
-    file = write_run(tmp_path, small_world, lora={"rank": 4})
-    assert finish(start("run", file)).count("done in") == len(NAMES) - 1
-    assert parts(file, "reference") == parts(run, "reference")
-    left = parts(file, "train")
-    assert {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"} <= left.keys()
-    assert b"LoRA of rank 4 and alpha 128, merged" in left["model/README.md"]
-    assert {part for part in left if part.startswith("model/")} == {
-        part for part in parts(run, "train") if part.startswith("model/")
-    }
 
 
 def _kill_at_work(file: Path, stage: str, chance: random.Random, seconds: float) -> None:

@@ -137,12 +137,15 @@ def start_training(
     **changes: Any,
 ) -> subprocess.Popen[str]:
     """Start a training in a session of its own; `processes` where not `ranks`, `launcher` where not ours;
-    `packages` are importable as well."""
+    `packages` can be imported as well."""
     path = write_settings(folder, out, **changes)
     count = processes or int(changes.get("ranks", 1))
     ours = ["-m", "dama.stages.torchrun", str(count)] if count > 1 else []
-    importable = [str(packages)] if packages else []
-    paths = [str(WORKER.parent.parent), *importable, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [
+        str(WORKER.parent.parent),
+        str(packages or ""),
+        *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+    ]
     return subprocess.Popen(
         [sys.executable, *(ours if launcher is None else launcher), str(WORKER), str(path)],
         stdout=subprocess.DEVNULL,

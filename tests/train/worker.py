@@ -68,9 +68,9 @@ def _train(settings: dict[str, Any], stop: Stopping) -> None:
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
     forward = Forward(0, device, Layout(row_tokens=spec.row_tokens))
-    loggers = _loggers(spec, out, scratch) if settings.get("loggers") else None
+    loggers = _loggers(spec, out, scratch) if settings["loggers"] else None
     trained = train(
-        loaded.model, dataset, forward, spec, method, checkpoints, scratch, loggers=loggers, stop=stop
+        loaded.model, dataset, forward, spec, method, checkpoints, scratch, stop=stop, loggers=loggers
     )
     if trained.state is not None:
         trained.history.save(out)

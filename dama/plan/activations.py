@@ -40,11 +40,10 @@ def saved(case: Case, preferences: int, *, recompute: bool) -> int:
     tokens = preferences * row_tokens(case)
     image = preferences * case.shape.image_tokens
     layer = w * text.width * tokens if recompute else layer_saved(case, preferences)
-    adapted = 2 if case.adapters else 1  # a copy of their input for adapters, and their narrow product
     around = image * w * (2 * text.width + case.shape.projector_input)
     around += tokens * text.width * (1 + w)  # where image features go, and the embedding with them
     around += tokens * _norm(case) + 2 * preferences * case.longest * text.width * w
-    return text.layers * layer * (1 if recompute else adapted) + around
+    return text.layers * layer + around
 
 
 def layer_saved(case: Case, preferences: int) -> int:

@@ -59,6 +59,8 @@ class Memory:
 def memory(case: Case, capacity: int, *, cuda: bool = True, bucket: int = BUCKET) -> Memory:
     """Return one rank's memory on a device of `capacity` bytes, which has a say in the number of passes."""
     kept = state(case)
+    if not cuda:
+        bucket = min(bucket, case.trained)  # pages that nobody writes to take no memory there
     way = passing(case, free(case, capacity, cuda=cuda, bucket=bucket))
     moments = {
         "loading": _loading(case, cuda),
@@ -86,7 +88,8 @@ def free(case: Case, capacity: int, *, cuda: bool = True, bucket: int = BUCKET) 
 
 def _loading(case: Case, cuda: bool) -> dict[str, int]:
     w, share = case.weight, -(-case.trained // case.ranks)
-    copies = {0: 0, 1: w * case.trained, 2: w * case.trained, 3: w * case.parameters // case.ranks}
+    at_once = (MASTER + MOMENTS + 4) * case.trained if w < MASTER else 0  # and gradients in float32
+    copies = {0: at_once, 1: w * case.trained, 2: w * case.trained, 3: w * case.parameters // case.ranks}
     host = MASTER * share if case.stage and not (case.offload and cuda) else 0
     return {"weights": w * case.parameters, "loading copies": copies[case.stage] + host}
 

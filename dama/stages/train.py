@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from dama.errors import ModelError
 from dama.spec.method import uses_alpha_data
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.model_folder import model_folder, model_key
+
+log = logging.getLogger(__name__)
 
 _NOT_IN_KEY = {"save_every_steps", "keep_last"}
 
@@ -46,7 +52,10 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.run import train as run_training
 
     device = begin(train)
-    loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
+    folder = model_folder(context)
+    _refuse_if_too_large(spec, folder, _capacity(device))
+    ranks.barrier()  # nobody loads while another still looks at what is free
+    loaded = load_model(folder, device=str(device), dtype=train.dtype)
     over_long = read_quarantined(context.inputs["reference"])
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),
@@ -83,6 +92,30 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     ranks.stop()
     counts = {"preferences": len(dataset), "over_long": len(over_long)}
     return {"steps": trained.steps, **counts, "final": final}
+
+
+def _capacity(device: Any) -> int:  # noqa: ANN401 - torch.device
+    """Return the bytes that one rank has: its GPU's, or its share of what this machine can still give."""
+    import torch
+
+    from dama.plan.host import host_memory
+
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return host_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _refuse_if_too_large(spec: RunSpec, folder: Path, capacity: int) -> None:
+    """Raise TrainingError for a model that cannot fit; one of unknown shape is let through with a word."""
+    from dama.plan.refusal import refuse_if_too_large
+    from dama.plan.sizes import shape_in
+
+    try:
+        shape = shape_in(folder)
+    except ModelError as error:
+        log.warning("whether the model fits is not known beforehand: %s", error)
+        return
+    refuse_if_too_large(spec, shape, capacity)
 
 
 def _name_of_base(spec: RunSpec) -> str:

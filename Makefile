@@ -8,7 +8,7 @@ PYTEST = $(VENV)/bin/python -m pytest
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format lock install clean
+.PHONY: help demo test test-slow bench bench-gpu lint format lock install clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,6 +23,15 @@ test: $(INSTALLED) ## the quick tests, with coverage
 
 test-slow: $(INSTALLED) ## the tests that take minutes: every layout, kill -9 in every stage, the demo on three seeds
 	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+bench: $(INSTALLED) ## what the engine costs, against the usual way, TRL and bare boto3 (some 20 minutes, alone)
+	$(VENV)/bin/python tests/bench/step.py
+	$(VENV)/bin/python tests/bench/against_trl.py
+	$(VENV)/bin/python tests/bench/dama_step.py
+	$(VENV)/bin/python tests/bench/checkpoints.py
+
+bench-gpu: $(INSTALLED) ## the same on one CUDA GPU at LLaVA-1.5-7B's shape (under 8 minutes; no download)
+	$(VENV)/bin/python tests/bench/gpu.py
 
 lint: $(INSTALLED) ## ruff, mypy --strict, import-linter
 	$(VENV)/bin/ruff check .

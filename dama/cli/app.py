@@ -101,6 +101,8 @@ def _outcome(arguments: list[str], debug: bool) -> tuple[int, list[str], BaseExc
         return error.exit_code, [f"error: {line}" for line in str(error).splitlines()], error
     except RestartMe as error:
         return error.exit_code, [str(error) or "saved and stopped; the same command goes on"], None
+    except SystemExit as error:  # a signal, or a process below that has said its line
+        return error.code if isinstance(error.code, int) else 1, [], None
     except _UsageError as error:
         return 2, _usage(error), None
     except BrokenPipeError:

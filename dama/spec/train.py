@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dama.spec.base import Fraction, Part, PositiveFloat, PositiveInt, Seed
+from dama.spec.lora import LoraSpec
 
 
 class Zero(Part):
@@ -69,3 +70,15 @@ class TrainSpec(Part):
     """Pack preferences into rows of at most so many tokens; one row a preference if left out."""
     over_long: Literal["cut", "quarantine"] = "cut"
     """What happens to a preference whose answers pass max_length; image tokens are never cut."""
+    lora: LoraSpec | None = None
+    """Train adapters instead of all weights; `{}` for the defaults. They want a learning rate some 10 to 100
+    times as large (LLaVA's LoRA for preferences: 1e-6 to 5e-5)."""
+    report_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
+    """Who is told of every step beside the progress line; TensorBoard's files lie in the run's folder of the
+    store. Has no say in what is trained."""
+    save_every_minutes: PositiveFloat | None = None
+    """Minutes between checkpoints as well, whichever comes first; only steps count if left out."""
+    limit_minutes: PositiveFloat | None = None
+    """Save, stop and end with exit code 75 after so many minutes of this start; `dama run` starts again."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes a rank that read and encode ahead; 2 on GPUs and none on CPUs if left out."""

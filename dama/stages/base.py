@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dama.errors import DamaError, MissingInput, ObjectMissing, StoreFull
+from dama.errors import DamaError, MissingInput, ObjectMissing, RestartMe, StoreFull
 from dama.spec.run import RunSpec
 from dama.stages.inputs import fetch_once, inputs_folder
+from dama.stages.stopping import Stopping
 from dama.storage.base import Store
 from dama.storage.commit import Commit, read_commit, write_artifact
 from dama.storage.layout import artifact_digest, artifact_prefix, run_prefix
@@ -50,6 +51,10 @@ class Stage:
     """Whether this run has the stage at all."""
     ranks: Callable[[RunSpec], int] = lambda spec: 1
     """Processes it runs in; more than one are started by torchrun."""
+    goes_on: bool = False
+    """Saves its state on the way and goes on from there: SIGTERM and SIGINT end it with RestartMe's code."""
+    tidy: Callable[[Store, str], None] = lambda store, prefix: None
+    """Remove from below the artifact's prefix what only its making needed; called once it is committed."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class StageContext:
     """Folder for anything that need not last."""
     plan: Mapping[str, Planned] = field(default_factory=dict)
     """The whole run's plan, for stages that look at the run itself (report)."""
+    stopping: Stopping = field(default_factory=lambda: Stopping(hears=False))
+    """Whether somebody wants the stage to stop; only a stage that `goes_on` need look."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What depends on clock and host (seconds of a part, preferences/s, memory): kept beside the artifact."""
 
@@ -113,14 +120,17 @@ def run_stage(spec: RunSpec, planned: Planned, whole: Mapping[str, Planned]) -> 
     commit = read_commit(store, planned.prefix)
     reused = commit is not None
     if commit is None:
-        commit = _make(spec, store, planned, whole)
+        with Stopping(hears=planned.stage.goes_on) as stopping:
+            commit = _make(spec, store, planned, whole, stopping)
     outcome = Outcome(commit, reused, 0.0 if reused else time.monotonic() - started)
     if _first_rank():
         record_outcome(store, spec.name, planned, outcome)
     return outcome
 
 
-def _make(spec: RunSpec, store: Store, planned: Planned, whole: Mapping[str, Planned]) -> Commit:
+def _make(
+    spec: RunSpec, store: Store, planned: Planned, whole: Mapping[str, Planned], stopping: Stopping
+) -> Commit:
     """Read, call, commit. Only the first rank commits; the others get an empty commit back."""
     with scratch_folder(spec) as scratch, inputs_folder(scratch / "inputs", spec.storage.scratch) as shared:
         inputs, metas = {}, {}
@@ -132,7 +142,7 @@ def _make(spec: RunSpec, store: Store, planned: Planned, whole: Mapping[str, Pla
             metas[name] = found.meta
         out = scratch / "out"
         out.mkdir()
-        context = StageContext(spec, store, planned, inputs, metas, out, scratch, whole)
+        context = StageContext(spec, store, planned, inputs, metas, out, scratch, whole, stopping)
         started = time.monotonic()
         _surroundings(spec)
         with _full_disk_told(scratch):
@@ -161,7 +171,7 @@ def _full_disk_told(scratch: Path) -> Iterator[None]:
     """Say so when it was a full disk that ended a stage; libraries have their own words for it."""
     try:
         yield
-    except DamaError:
+    except (DamaError, RestartMe):
         raise
     except Exception as error:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -174,7 +184,9 @@ def _full_disk_told(scratch: Path) -> Iterator[None]:
 
 
 def record_outcome(store: Store, run: str, planned: Planned, outcome: Outcome) -> None:
-    """Record in the run's own folder which artifact its stage stands for, made or reused, and the seconds."""
+    """Record in the run's own folder which artifact its stage stands for, made or reused, and the seconds;
+    remove what only its making needed."""
+    planned.stage.tidy(store, planned.prefix)
     record = {
         "stage": planned.stage.name,
         "artifact": planned.prefix,

@@ -14,11 +14,16 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
+from dama.errors import RestartMe
 from dama.spec.run import RunSpec
-from dama.stages.base import Stage
+
+if TYPE_CHECKING:
+    from dama.stages.base import Stage
 
 PROGRAM = ("-m", "dama")
 """What python is given to understand `stage NAME RUNFILE`."""
@@ -44,22 +49,33 @@ def environment(stage: Stage, spec: RunSpec) -> dict[str, str]:
     return environ
 
 
-def call(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run a child to its end and return its exit code, negative for a signal as subprocess has it.
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended."""
 
-    Raises KeyboardInterrupt or SystemExit(143), after the child has ended, when we got SIGINT or SIGTERM.
-    """
+    code: int
+    """Its exit code; negative for a signal, as subprocess has it."""
+    signal: int | None = None
+    """SIGINT or SIGTERM if we got one, and so it did, while it ran."""
+
+    def stop(self) -> NoReturn:
+        """End this process as the signal demands, now that the child has ended: KeyboardInterrupt, or
+        SystemExit with 128 + signal; without another word where the child said that it saved its state."""
+        number = self.signal if self.signal is not None else signal.SIGTERM
+        if number == signal.SIGINT and self.code != RestartMe.exit_code:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+
+def call(argv: Sequence[str], environ: Mapping[str, str]) -> Ended:
+    """Run a child to its end and say how it ended; SIGINT and SIGTERM are passed on to it."""
     child = subprocess.Popen(list(argv), env=dict(environ), process_group=0)  # noqa: S603 - our own command
     with child, _passing_on(child) as got:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)  # what the child may have left behind; its id is still ours
         code = child.wait()
-    if signal.SIGINT in got:
-        raise KeyboardInterrupt
-    if signal.SIGTERM in got:
-        raise SystemExit(128 + signal.SIGTERM)
-    return code
+    return Ended(code, got[0] if got else None)
 
 
 @contextmanager

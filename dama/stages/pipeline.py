@@ -18,15 +18,15 @@ from dama.spec.load import dump
 from dama.spec.run import RunSpec
 from dama.stages.base import Outcome, Planned, Stage, plan, record_outcome, run_stage
 from dama.stages.freeze import freeze
-from dama.stages.launch import PROGRAM, call, command, environment, under_torchrun
+from dama.stages.launch import PROGRAM, Ended, call, command, environment, under_torchrun
 from dama.stages.publish import publish
 from dama.storage.base import Store
-from dama.storage.commit import read_commit
-from dama.storage.layout import run_prefix
+from dama.storage.commit import COMMIT, read_commit
+from dama.storage.layout import checkpoints_prefix, run_prefix
 from dama.storage.uri import open_store
 
 RESTARTS = 5
-"""How often a stage may save, stop and ask for another start within one run."""
+"""How often in a row a stage may ask for another start without having got further."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def run_all(
                 continue
             console.print(f"[bold]{name}[/]: {escape(planned.stage.title)}")
             started = time.monotonic()
-            run_process(spec, planned.stage, runfile, program=program, typed=typed)
+            ended = run_process(spec, planned, runfile, program=program, typed=typed)
+            if ended.signal is not None:
+                ended.stop()
             seconds = time.monotonic() - started
             console.print(f"  [green]done[/] in {seconds:.1f} s")
             ran.append(Ran(planned, reused=False, seconds=seconds))
@@ -97,7 +99,13 @@ def run_one(
         with tempfile.TemporaryDirectory(prefix="dama-run-") as folder:
             runfile = Path(folder) / "run.yaml"
             runfile.write_text(dump(spec), encoding="utf-8")
-            run_process(spec, planned.stage, runfile, program=program, typed=typed)
+            ended = run_process(spec, planned, runfile, program=program, typed=typed, again=False)
+        if ended.code == RestartMe.exit_code:
+            raise SystemExit(RestartMe.exit_code)  # a rank has said why
+        if ended.signal is not None and ended.code:
+            if planned.stage.goes_on and ended.code > 0:  # it came while the ranks were being started
+                raise RestartMe("stopped before the first step; the same command goes on")
+            ended.stop()
         commit = read_commit(store, planned.prefix)
         if commit is None:
             raise StageFailed(f"stage '{name}' ended well and left no commit in {store.uri}/{planned.prefix}")
@@ -117,29 +125,56 @@ def find(whole: Mapping[str, Planned], name: str, stages: tuple[Stage, ...]) -> 
 
 
 def run_process(
-    spec: RunSpec, stage: Stage, runfile: Path, *, program: Sequence[str] = PROGRAM, typed: str = "RUNFILE"
-) -> None:
-    """Run one stage of the frozen `runfile` as a process, again when it asks; StageFailed when it fails."""
+    spec: RunSpec,
+    planned: Planned,
+    runfile: Path,
+    *,
+    program: Sequence[str] = PROGRAM,
+    typed: str = "RUNFILE",
+    again: bool = True,
+) -> Ended:
+    """Run one stage of the frozen `runfile` as a process; say how it ended, StageFailed when it failed.
+
+    A stage that asks for another start gets it with `again`: as often as it likes while each start brings a
+    newer checkpoint, else RESTARTS times. It returns with code 0, or 75 without `again`, or when this process
+    got a signal meanwhile.
+    """
+    stage, store = planned.stage, open_store(spec.storage)
     argv, environ = command(stage, spec, runfile, program), environment(stage, spec)
-    for _ in range(1 + RESTARTS):
-        code = call(argv, environ)
-        if code != RestartMe.exit_code:
+    starts, restarts, mark = 0, 0, _newest_commit(store, planned)
+    while True:
+        ended = call(argv, environ)
+        starts += 1
+        if ended.signal is not None or ended.code == 0:
+            return ended
+        if ended.code != RestartMe.exit_code:
             break
-    if code == 0:
-        return
+        if not again:
+            return ended
+        before, mark = mark, _newest_commit(store, planned)
+        restarts = 0 if mark > before else restarts + 1
+        if restarts > RESTARTS:
+            break
+    code = ended.code
     if code < 0:
-        ended = f"was ended by {signal.Signals(-code).name}"
+        how = f"was ended by {signal.Signals(-code).name}"
         if -code == signal.SIGKILL:
-            ended += " (is memory short?)"
+            how += " (is memory short?)"
     elif code == RestartMe.exit_code:
-        ended = f"asked for another start {1 + RESTARTS} times"
+        how = f"asked for another start {starts} times"
     else:
-        ended = f"failed with exit code {code}"
-    again = f"`dama stage {shlex.quote(stage.name)} {typed}`"
+        how = f"failed with exit code {code}"
+    repeat = f"`dama stage {shlex.quote(stage.name)} {typed}`"
     raise StageFailed(
-        f"stage '{stage.name}' {ended}",
-        do=f"see its line above; {again} repeats it, `dama run {typed}` goes on",
+        f"stage '{stage.name}' {how}",
+        do=f"see its line above; {repeat} repeats it, `dama run {typed}` goes on",
     )
+
+
+def _newest_commit(store: Store, planned: Planned) -> str:
+    """Return the newest commit below an artifact's prefix, its checkpoints', which sort by their step."""
+    keys = store.keys(f"{checkpoints_prefix(planned.prefix)}/")
+    return max((key for key in keys if key.endswith(f"/{COMMIT}")), default="")
 
 
 def _say_plan(

@@ -17,7 +17,7 @@ from dama.storage.commit import Commit, fetch_artifact, read_commit
 if TYPE_CHECKING:
     from dama.report.view import RunView, StageTime
 
-_UNREAD = "model/"
+_UNREAD = ("model/", "adapter/")
 """Parts of stage `train` that no page shows; they may be tens of gigabytes."""
 
 

@@ -15,12 +15,18 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from dama.stages.launch import PARENT, live_as_child
 
 FAILURE = "DAMA_FAILURE_FILE"
 """Set for ranks: the file that the first rank to fail makes, with its exit code in it."""
+
+_ASKED = "asked"
+"""File beside it: somebody sent this launch a signal, and so its ranks get one."""
+_PATIENCE_SECONDS = 7 * 24 * 3600
+"""How long ranks that got a signal have to finish a step and save; a second signal is passed on as well."""
 
 
 def note_failure(code: int) -> bool:
@@ -38,6 +44,13 @@ def note_failure(code: int) -> bool:
     return True
 
 
+def signal_is_meant() -> bool:
+    """Say whether the signal that this rank just got came from outside; torchrun sends the same one to the
+    ranks that are left when one has failed."""
+    path = os.environ.get(FAILURE)
+    return path is None or Path(path).with_name(_ASKED).exists()
+
+
 def leave(code: int) -> NoReturn:
     """End this rank with `code`: exit functions and streams as usual, but no finalisation of the interpreter.
 
@@ -52,18 +65,28 @@ def leave(code: int) -> NoReturn:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python ARGUMENTS[1:]` in ARGUMENTS[0] ranks; return the exit code of the one that failed first."""
-    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.api import SignalException, _terminate_process_handler
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
     live_as_child()
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    logging.disable(logging.ERROR)  # whatever torch has to say about ranks that end, they say better
     ranks, *rest = arguments
     with tempfile.TemporaryDirectory(prefix="dama-ranks-") as folder:
         failure = Path(folder) / "failure"
         os.environ |= {FAILURE: str(failure), PARENT: str(os.getpid())}
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            failure.with_name(_ASKED).touch()
+            _terminate_process_handler(number, frame)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, pass_on)
+        ours = ["--signals-to-handle", "SIGHUP,SIGQUIT"]  # the others are heard here
+        patience = ["--shutdown-timeout", str(_PATIENCE_SECONDS)]
         try:
-            arguments = ["--standalone", "--nproc-per-node", ranks, "--log-dir", folder, *rest]
+            arguments = ["--standalone", "--nproc-per-node", ranks, "--log-dir", folder, *ours, *patience]
+            arguments += rest
             run(parse_args(arguments))  # type: ignore[no-untyped-call]
         except ChildFailedError as error:
             with suppress(OSError, ValueError):
@@ -76,6 +99,8 @@ def main(arguments: Sequence[str]) -> int:
                 return 128 - first.exitcode
             return int(first.exitcode) or 1
         except SignalException as error:
+            with suppress(OSError, ValueError):
+                return int(failure.read_text())
             return 128 + int(error.sigval)
     return 0
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-import os
+import hashlib
+import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from dama.errors import ModelError
+from dama.errors import RestartMe
 from dama.spec.method import uses_alpha_data
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
+from dama.stages.capacity import capacity, refuse_too_large
 from dama.stages.model_folder import model_folder, model_key
+from dama.storage.commit import delete_artifact
+from dama.storage.layout import checkpoints_prefix
 
-log = logging.getLogger(__name__)
-
-_NOT_IN_KEY = {"save_every_steps", "keep_last"}
+_NOT_IN_KEY = {
+    "save_every_steps",
+    "save_every_minutes",
+    "keep_last",
+    "limit_minutes",
+    "workers",
+    "report_to",
+}
 
 
 def _reads(spec: RunSpec) -> tuple[str, ...]:
@@ -45,7 +52,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.begin import begin
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
-    from dama.train.export import export, model_card
+    from dama.train.export import export, export_adapter, model_card
     from dama.train.forward import Forward
     from dama.train.reference import read_quarantined, read_reference
     from dama.train.run import method_of
@@ -53,7 +60,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
 
     device = begin(train)
     folder = model_folder(context)
-    _refuse_if_too_large(spec, folder, _capacity(device))
+    refuse_too_large(spec, folder, capacity(device))
     ranks.barrier()  # nobody loads while another still looks at what is free
     loaded = load_model(folder, device=str(device), dtype=train.dtype)
     over_long = read_quarantined(context.inputs["reference"])
@@ -66,56 +73,49 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     )
     layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
-    with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
-        trained = run_training(
-            loaded.model,
-            dataset,
-            Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout),
-            train,
-            method_of(spec.method),
-            Checkpoints(context.store, context.planned.prefix, train.keep_last),
-            context.scratch,
-            advance,
-        )
+    try:
+        with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
+            trained = run_training(
+                loaded.model,
+                dataset,
+                Forward(loaded.processor.tokenizer.pad_token_id or 0, device, layout),
+                train,
+                method_of(spec.method),
+                Checkpoints(context.store, context.planned.prefix, train.keep_last, _of(context)),
+                context.scratch,
+                advance,
+                context.stopping,
+            )
+    except RestartMe:
+        ranks.stop()
+        raise
     final = trained.history.metrics[-1]
     if trained.state is not None:
         trained.history.write_parts(context.out)
         card = model_card(
             base=_name_of_base(spec),
             data=f"{len(dataset)} preferences, digest {context.plan['data'].digest[:12]}",
-            method=f"{spec.method.name} (beta {spec.method.beta})",
+            method=f"{spec.method.name} (beta {spec.method.beta})" + _lora_of(spec),
             run=context.planned.digest[:12],
             metrics=final,
         )
-        export(loaded.model, loaded.processor, trained.state, context.out / "model", card)
+        export(loaded.model, loaded.processor, trained.state, context.out / "model", card, trained.adapters)
+        if trained.adapters is not None:
+            export_adapter(trained.adapters, trained.state, context.out / "adapter", *_on_the_hub(spec))
     context.notes.update(resumed_from=trained.resumed_from)
     ranks.stop()
     counts = {"preferences": len(dataset), "over_long": len(over_long)}
     return {"steps": trained.steps, **counts, "final": final}
 
 
-def _capacity(device: Any) -> int:  # noqa: ANN401 - torch.device
-    """Return the bytes that one rank has: its GPU's, or its share of what this machine can still give."""
-    import torch
-
-    from dama.plan.host import host_memory
-
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    return host_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-
-
-def _refuse_if_too_large(spec: RunSpec, folder: Path, capacity: int) -> None:
-    """Raise TrainingError for a model that cannot fit; one of unknown shape is let through with a word."""
-    from dama.plan.refusal import refuse_if_too_large
-    from dama.plan.sizes import shape_in
-
-    try:
-        shape = shape_in(folder)
-    except ModelError as error:
-        log.warning("whether the model fits is not known beforehand: %s", error)
-        return
-    refuse_if_too_large(spec, shape, capacity)
+def _of(context: StageContext) -> dict[str, str]:
+    """Return what a checkpoint must be of to be taken: model, dataset, training, by digest."""
+    model = json.dumps(model_key(context.spec), sort_keys=True)
+    return {
+        "model": hashlib.sha256(model.encode()).hexdigest(),
+        "dataset": context.plan["data"].digest,
+        "training": context.planned.digest,
+    }
 
 
 def _name_of_base(spec: RunSpec) -> str:
@@ -127,6 +127,15 @@ def _name_of_base(spec: RunSpec) -> str:
     )
 
 
+def _on_the_hub(spec: RunSpec) -> tuple[str | None, str | None]:
+    return (spec.model.id, spec.model.revision) if spec.model.kind == "hub" else (None, None)
+
+
+def _lora_of(spec: RunSpec) -> str:
+    lora = spec.train.lora
+    return f", LoRA of rank {lora.rank} and alpha {lora.alpha:g}, merged" if lora is not None else ""
+
+
 STAGE = Stage(
     name="train",
     version=2,
@@ -135,4 +144,6 @@ STAGE = Stage(
     run=_run,
     title="preference optimisation",
     ranks=lambda spec: spec.train.ranks,
+    goes_on=True,
+    tidy=lambda store, prefix: delete_artifact(store, checkpoints_prefix(prefix)),
 )

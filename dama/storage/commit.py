@@ -82,12 +82,26 @@ def write_artifact(
     store: Store, prefix: str, folder: Path, meta: Mapping[str, Any], progress: Progress | None = None
 ) -> Commit:
     """Put every file of `folder` under `prefix`, several at a time, then the commit."""
+    return write_commit(store, prefix, Commit(write_parts(store, prefix, folder, progress), dict(meta)))
+
+
+def write_parts(store: Store, prefix: str, folder: Path, progress: Progress | None = None) -> dict[str, Part]:
+    """Put every file of `folder` under `prefix`, several at a time; there is no artifact yet."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     if COMMIT in files:
         raise ValueError(f"a part cannot be called {COMMIT}")
-    parts = {name: Part(sha256_of(files[name]), files[name].stat().st_size) for name in sorted(files)}
-    commit = Commit(parts, dict(meta))
-    _all(lambda name: store.put_file(f"{prefix}/{name}", files[name], progress), commit.parts)
+    parts: dict[str, Part] = {}
+
+    def put(name: str) -> None:
+        parts[name] = Part(sha256_of(files[name]), files[name].stat().st_size)
+        store.put_file(f"{prefix}/{name}", files[name], progress)
+
+    _all(put, sorted(files))
+    return parts
+
+
+def write_commit(store: Store, prefix: str, commit: Commit) -> Commit:
+    """Write the commit of parts that are there: from now on the artifact is."""
     store.put_bytes(f"{prefix}/{COMMIT}", commit.to_bytes())
     return commit
 
@@ -152,7 +166,6 @@ def verify(path: Path, part: Part, place: str) -> None:
 
 
 def delete_artifact(store: Store, prefix: str) -> None:
-    """Remove an artifact, its commit first, so that no reader meets a torn one."""
-    store.delete(f"{prefix}/{COMMIT}")
-    for key in list(store.keys(f"{prefix}/")):
+    """Remove everything under `prefix`, commits first, so that no reader meets a torn artifact."""
+    for key in sorted(store.keys(f"{prefix}/"), key=lambda key: not key.endswith(f"/{COMMIT}")):
         store.delete(key)

@@ -2,6 +2,7 @@
 
 artifacts/<stage>/<digest>/...   what a stage made, named by what made it
 artifacts/<stage>/<digest>/commit.json
+artifacts/<stage>/<digest>/checkpoints/  where the making has got to; removed once the artifact is committed
 runs/<run>/run.yaml              the frozen run file
 runs/<run>/stages/<stage>.json   when the stage ran, how long, or that it was reused
 runs/<run>/summary.json          what came out
@@ -25,6 +26,11 @@ def artifact_digest(stage: str, version: int, reads: Any, inputs: dict[str, str]
 def artifact_prefix(stage: str, digest: str) -> str:
     """Return the prefix of an artifact; half of the sha256 keeps paths readable."""
     return f"artifacts/{stage}/{digest[:32]}"
+
+
+def checkpoints_prefix(artifact: str) -> str:
+    """Return the prefix of the checkpoints of an artifact's making."""
+    return f"{artifact}/checkpoints"
 
 
 def run_prefix(run: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
@@ -49,6 +50,7 @@ class Preferences(Dataset[Item]):
             _fits("reference log-probabilities", {*reference, *without}, every)
         if alpha_data is not None:
             _fits("alpha_data", alpha_data.keys(), every)
+            _finite(alpha_data)
         self._rows = [row for row, id in enumerate(every) if id not in without]
         self._ids = [every[row] for row in self._rows]
 
@@ -66,6 +68,10 @@ class Preferences(Dataset[Item]):
     def id(self, index: int) -> str:
         """Return the id of a preference without reading the rest of it."""
         return self._ids[index]
+
+    def alphas(self) -> list[float] | None:
+        """Return every preference's α_D, None where the method does not read it."""
+        return None if self._alpha_data is None else [self._alpha_data[id] for id in self._ids]
 
     def _encoded(self, index: int) -> Encoded:
         if index in self._cache:
@@ -94,3 +100,12 @@ def _fits(what: str, known: Set[str], table: Iterable[str]) -> None:
                 wanted="an artifact made from this very dataset",
                 do="run the stage that makes it again",
             )
+
+
+def _finite(alpha_data: Mapping[str, float]) -> None:
+    """Raise DataError for α_D that are no numbers: they would poison weights, not gaps."""
+    if bad := sorted(id for id, value in alpha_data.items() if not math.isfinite(value)):
+        raise DataError(
+            f"alpha_data of {len(bad)} preferences is not finite (first: {bad[0]})",
+            do="look at their scores, then run stage alpha again",
+        )

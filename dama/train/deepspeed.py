@@ -1,9 +1,11 @@
-"""DeepSpeed's configuration from the run file."""
+"""DeepSpeed's configuration from the run file, and what its engine does differently here."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from dama.errors import TrainingError
 from dama.spec.train import TrainSpec
 
 
@@ -38,3 +40,33 @@ def configuration(train: TrainSpec) -> dict[str, Any]:
         "steps_per_print": 2**31,
         "zero_allow_untested_optimizer": True,
     }
+
+
+def adapted(engine: Any) -> None:  # noqa: ANN401 - DeepSpeedEngine
+    """Make the engine leave frozen weights out of checkpoints, and know its gradient's norm at every stage.
+
+    Frozen weights (the vision tower; with LoRA nearly all) are those of the starting model, which a resumed
+    run has loaded anyway. Reading checks that every trained weight is there.
+    """
+    engine.save_checkpoint = partial(engine.save_checkpoint, exclude_frozen_parameters=True)
+    engine.load_module_state_dict = partial(_load_trained, engine, engine.load_module_state_dict)
+    engine.clip_fp32_gradients = partial(_clip_and_remember, engine)
+
+
+def _load_trained(engine: Any, load: Any, checkpoint: Any, strict: bool = True, **rest: Any) -> None:  # noqa: ANN401
+    trained = {name for name, parameter in engine.module.named_parameters() if parameter.requires_grad}
+    if missing := sorted(trained - checkpoint["module"].keys()):
+        raise TrainingError(
+            f"the checkpoint lacks {len(missing)} trained weights (first: {missing[0]})",
+            wanted="a checkpoint of this very training",
+            do="delete it; an older one or the start is used",
+        )
+    load(checkpoint=checkpoint, strict=False, **rest)
+
+
+def _clip_and_remember(engine: Any) -> None:  # noqa: ANN401
+    """Clip as DeepSpeed does without ZeRO in float32, where it drops the norm it has found."""
+    from deepspeed.runtime.utils import clip_grad_norm_
+
+    norm = clip_grad_norm_(engine.module.parameters(), engine.gradient_clipping(), mpu=engine.mpu)
+    engine._global_grad_norm = float(norm)

@@ -25,7 +25,7 @@ def micro_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 class Forward:
     """Runs items through a model (or the engine around it) and returns log-probabilities on its device."""
 
-    def __init__(self, pad_id: int, device: torch.device, layout: Layout) -> None:
+    def __init__(self, pad_id: int, device: torch.device, layout: Layout = Layout()) -> None:  # noqa: B008 - frozen
         self.layout = layout
         self._pad_id, self._device = pad_id, device
 

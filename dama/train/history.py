@@ -16,12 +16,14 @@ class History:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, Any]] = field(default_factory=list)
     """{"step", "ids", "gaps", "kept", "beta"}."""
+    _lines: dict[str, list[str]] = field(default_factory=lambda: {"metrics": [], "gaps": []}, repr=False)
+    """Rows as they were written the last time; rows are never changed, so none is written as JSON twice."""
 
     def save(self, folder: Path) -> None:
         """Write `metrics.jsonl` and `gaps.jsonl`."""
-        for name in ("metrics", "gaps"):
-            lines = [json.dumps(row) for row in getattr(self, name)]
-            (folder / f"{name}.jsonl").write_text("".join(line + "\n" for line in lines))
+        for name, lines in self._lines.items():
+            lines += [json.dumps(row) + "\n" for row in getattr(self, name)[len(lines) :]]
+            (folder / f"{name}.jsonl").write_text("".join(lines))
 
     @classmethod
     def load(cls, folder: Path) -> History:

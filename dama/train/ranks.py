@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 T = TypeVar("T")
+
+_WORD_LIMIT = timedelta(days=7)
+"""How long ranks wait for each other's word: an upload of hundreds of gigabytes must fit in. A rank that died
+is noticed at once whatever the limit, for its connections close."""
+_words: dist.ProcessGroup | None = None
+"""All ranks once more, over gloo: words travel between CPUs and never wait for a GPU."""
 
 
 def stand_alone() -> None:
@@ -47,22 +54,45 @@ def world() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def machines() -> int:
+    """Return how many machines the ranks are spread over, evenly."""
+    return world() // int(os.environ.get("LOCAL_WORLD_SIZE", str(world())))
+
+
+def machine() -> int:
+    """Return this machine's number; ranks of one machine are numbered in a row."""
+    return rank() // (world() // machines())
+
+
 def start(device: torch.device) -> None:
     """Join the others, if that has not happened yet."""
+    global _words
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        _words = dist.new_group(backend="gloo", timeout=_WORD_LIMIT)
 
 
 def stop() -> None:
     """Leave the others in good order."""
+    global _words
     if dist.is_initialized():
         dist.destroy_process_group()
+        _words = None
 
 
 def barrier() -> None:
     """Wait for all."""
     if dist.is_initialized() and world() > 1:
-        dist.barrier()
+        dist.barrier(group=_words)
+
+
+def highest(mine: Sequence[int]) -> list[int]:
+    """Return the highest that any rank says, place by place."""
+    if world() == 1:
+        return list(mine)
+    said = torch.tensor(mine, dtype=torch.int64)
+    dist.all_reduce(said, op=dist.ReduceOp.MAX, group=_words)
+    return [int(value) for value in said]
 
 
 def gathered(part: Tensor) -> Tensor:
@@ -91,5 +121,5 @@ def all_objects(item: T) -> Sequence[T]:
     if world() == 1:
         return [item]
     items = [item] * world()
-    dist.all_gather_object(items, item)
+    dist.all_gather_object(items, item, group=_words)
     return items

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
-from dama.errors import TrainingError
+from dama.errors import RestartMe, TrainingError
 from dama.loss.dama import Method
 from dama.model.logps import AnswerLogps
 from dama.spec.method import D2po, Dama, Mdpo, MethodSpec, WeightedSum, uses_alpha_data
@@ -25,7 +25,12 @@ from dama.train.dataset import Preferences
 from dama.train.deepspeed import configuration
 from dama.train.forward import Forward
 from dama.train.history import History
+from dama.train.loader import workers_of
+from dama.train.lora import Adapters, inject
+from dama.train.orders import Orders, Stop, Unstopped
+from dama.train.resume import Resumed, newest
 from dama.train.trainer import PreferenceTrainer
+from dama.train.upload import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +60,8 @@ class Trained:
     state: Mapping[str, Tensor] | None
     steps: int
     resumed_from: int
+    adapters: Adapters | None
+    """Those of LoRA: how `state` becomes the weights of a plain model."""
 
 
 def train(
@@ -66,12 +73,15 @@ def train(
     checkpoints: Checkpoints,
     scratch: Path,
     advance: Callable[[int], None] = lambda steps: None,
+    stop: Stop | None = None,
 ) -> Trained:
     """Train from the newest checkpoint, or from the start, to the last step.
 
     Runs on every rank; `advance` is told of every step, and first of those that a resumed run finds done.
-    Raises TrainingError when a gap or gradient is not finite.
+    Raises TrainingError when a gap or gradient is not finite, and RestartMe, its state saved and uploaded,
+    when `stop` or train.limit_minutes says so.
     """
+    stop = stop if stop is not None else Unstopped()
     torch.manual_seed(spec.seed)
     if ranks.world() != spec.ranks:
         raise TrainingError(
@@ -80,10 +90,12 @@ def train(
             do="start it by `dama stage train`, or torchrun with that many processes",
         )
     model = AnswerLogps(llava, forward.layout, gradient_checkpointing=spec.gradient_checkpointing)
+    adapters = inject(llava, spec.lora) if spec.lora is not None else None
     batches = Batches(len(dataset), spec.batch, spec.seed)
     steps = batches.steps(spec.epochs, spec.max_steps)
     shared = ranks.shared_folder(scratch)
-    found = _newest(checkpoints, shared / "resume")
+    found = newest(checkpoints, shared / "resume")
+    uploads = Uploads(checkpoints)
     trainer = PreferenceTrainer(
         model,
         _arguments(spec, steps, shared),
@@ -92,29 +104,40 @@ def train(
         forward=forward,
         method=method,
         train=spec,
-        checkpoints=checkpoints,
+        uploads=uploads,
+        orders=Orders(spec, steps, stop),
         scratch=shared,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Advance(advance))
-    resumed_from = int(found[1]["step"]) if found else 0
+    trainer.add_callback(_Beginning(stop, found))
+    resumed_from = found.step if found else 0
     if found:
         advance(resumed_from)
         log.warning("going on from the checkpoint of step %d of %d", resumed_from, steps)
-    trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
+        uploads.settle(last=True)
+    except RestartMe:
+        raise
+    except Exception:
+        uploads.finish_alone()  # the last good checkpoint
+        raise
     state = trainer.accelerator.get_state_dict(trainer.deepspeed)
-    return Trained(trainer.history, state if ranks.rank() == 0 else None, steps, resumed_from)
+    return Trained(trainer.history, state if ranks.rank() == 0 else None, steps, resumed_from, adapters)
 
 
-def _newest(checkpoints: Checkpoints, folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
-    """Return the newest whole checkpoint: one rank of a machine fetches it, the others find it there."""
-    if ranks.local_rank() == 0:
-        found = checkpoints.newest(folder, ranks.world())
-        ranks.barrier()
-    else:
-        ranks.barrier()
-        found = checkpoints.newest(folder, ranks.world())
-    return found
+class _Beginning(TrainerCallback):
+    """All is loaded: the copy of the checkpoint can go, and wishes to stop wait for the end of a step."""
+
+    def __init__(self, stop: Stop, found: Resumed | None) -> None:
+        self._stop, self._found = stop, found
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Trainer's signature
+        """The engine has read the checkpoint."""
+        if self._found is not None:
+            self._found.discard()
+        self._stop.wait_for_steps()
 
 
 class _Advance(TrainerCallback):
@@ -143,11 +166,11 @@ def _arguments(spec: TrainSpec, steps: int, scratch: Path) -> TrainingArguments:
         use_cpu=spec.device == "cpu",
         seed=spec.seed,
         deepspeed=configuration(spec),
-        save_strategy="steps",
-        save_steps=spec.save_every_steps,
+        save_strategy="no",  # `Orders` says when
         logging_strategy="no",
         report_to=[],
         remove_unused_columns=False,
         dataloader_pin_memory=False,
+        dataloader_num_workers=workers_of(spec.workers, spec.device),
         disable_tqdm=True,
     )

@@ -19,24 +19,31 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 from transformers.integrations.deepspeed import deepspeed_load_checkpoint
 
-from dama.errors import TrainingError
+from dama.errors import RestartMe, TrainingError
 from dama.loss.dama import Method, RunningMean
 from dama.model.logps import AnswerLogps
 from dama.spec.train import TrainSpec
 from dama.train import ranks
 from dama.train.batches import Batches, RankShare
-from dama.train.checkpoint import Checkpoints, WeightsOnlyEngine, read_json
 from dama.train.dataset import Item, Preferences
+from dama.train.deepspeed import adapted
 from dama.train.forward import Forward
 from dama.train.history import History
+from dama.train.loader import loader
+from dama.train.orders import Orders
 from dama.train.passes import Passes, choose_passes, describe, needs_room
+from dama.train.quartiles import Quartiles
 from dama.train.record import step_record
+from dama.train.rng import put_back_rng, read_rng, save_rng
 from dama.train.room import measure_room
 from dama.train.step import Step, Stepped
+from dama.train.upload import Uploads
+from dama.train.weights_only import WeightsOnlyEngine
 
 log = logging.getLogger(__name__)
 
 _STATE = "dama.json"
+_RNG = "rng-{}.pt"
 
 
 class PreferenceTrainer(Trainer):
@@ -52,31 +59,28 @@ class PreferenceTrainer(Trainer):
         forward: Forward,
         method: Method,
         train: TrainSpec,
-        checkpoints: Checkpoints,
+        uploads: Uploads,
+        orders: Orders,
         scratch: Path,
     ) -> None:
         super().__init__(model=model, args=args)
         self._dataset, self._batches, self._forward = dataset, batches, forward
         self._module, self._method, self._train = model, method, train
-        self._checkpoints, self._scratch = checkpoints, scratch
+        self._uploads, self._orders, self._scratch = uploads, orders, scratch
+        self._rng: dict[str, Any] | None = None
         self.running_mean = RunningMean()
         self.history = History()
         self.passes: Passes | None = None
         """How batches are gone through; chosen at the first step, or by the training that is resumed."""
         self._step: Step | None = None
         self._record: dict[str, Any] = {}
+        alphas = dataset.alphas()
+        self._quartiles = Quartiles.of(alphas) if alphas is not None else None
 
     def get_train_dataloader(self) -> DataLoader[Item]:
         """Return this rank's share of each optimizer batch; one pass over it is the whole run."""
         share = RankShare(self._batches, self.args.max_steps, ranks.rank(), ranks.world())
-        workers = 2 if self.args.device.type == "cuda" else 0
-        return DataLoader(
-            self._dataset,
-            batch_sampler=share,
-            collate_fn=list,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-        )
+        return loader(self._dataset, share, self.args.dataloader_num_workers, self.args.seed)
 
     def training_step(
         self,
@@ -126,7 +130,9 @@ class PreferenceTrainer(Trainer):
 
     def _remember(self, stepped: Stepped, learning_rate: float) -> None:
         step, decision, whole = self.state.global_step, stepped.decision, stepped.whole
-        self._record = step_record(decision, whole, self._method, self.running_mean, stepped.loss)
+        self._record = step_record(
+            decision, whole, self._method, self.running_mean, stepped.loss, self._quartiles
+        )
         self._record["learning_rate"] = learning_rate
         self._record["epoch"] = round((step + 1) / self._batches.per_epoch, 6)
         self.history.gaps.append(
@@ -143,36 +149,50 @@ class PreferenceTrainer(Trainer):
         """Complete the step's record, tell the loggers, then let the Trainer save."""
         step = self.state.global_step
         if self._record:
-            norm = float(grad_norm) if grad_norm is not None else None  # ZeRO 0 in float32 computes none
-            if norm is not None and not math.isfinite(norm):
-                ids = ", ".join(self._ids(step - 1)[:5])
+            norm = float(grad_norm)
+            if not (math.isfinite(norm) and math.isfinite(self._record["loss"])):
+                seen = self.history.gaps[-1]
+                ids = [id for id, kept in zip(seen["ids"], seen["kept"], strict=True) if kept]
                 raise TrainingError(
-                    f"step {step}: the gradient is not finite (preferences {ids} ...)",
-                    do="lower train.learning_rate; the last checkpoint is good",
+                    f"step {step}: loss {self._record['loss']:.4g} and gradient {norm:.4g}, learned from "
+                    f"preferences {', '.join(ids)}",
+                    wanted="finite numbers",
+                    do="look at these preferences, lower train.learning_rate; the last checkpoint is good",
                 )
             record = {"step": step, **self._record, "grad_norm": norm}
             self.history.metrics.append(record)
             self._record = {}
             logs = {f"train/{key}": value for key, value in record.items() if isinstance(value, int | float)}
             self.callback_handler.on_log(self.args, self.state, self.control, logs)
-        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, **kwargs)
+            order = self._orders.after(step)
+            self.control.should_save = order.save
+            super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, **kwargs)
+            if order.stop:
+                self._uploads.settle(last=True)
+                raise RestartMe(
+                    f"{order.stop}: saved at step {step} of {self.state.max_steps}; the same command goes on"
+                )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Commit engine, scheduler, RNG of every rank, running mean and history as one artifact."""
+        """Write engine, scheduler, RNG, running mean and history to local disk; the upload goes on behind."""
         step = self.state.global_step
+        self._uploads.settle()
         folder = self._scratch / f"step-{step}"
         folder.mkdir(parents=True, exist_ok=True)
         self._save_optimizer_and_scheduler(str(folder))
-        self._save_rng_state(str(folder))
+        save_rng(folder / _RNG.format(ranks.rank()))
         if ranks.rank() == 0:
             self.state.save_to_json(str(folder / "trainer_state.json"))
             passes = self.passes.to_json() if self.passes is not None else None
             state = {"running_mean": self.running_mean.value, "passes": passes}
             (folder / _STATE).write_text(json.dumps(state))
             self.history.save(folder)
+            for script in folder.glob("zero_to_*.py"):
+                script.unlink()  # DeepSpeed's programs to take its files apart; no code in a checkpoint
         ranks.barrier()
-        if ranks.rank() == 0:
-            self._checkpoints.save(step, folder, {"step": step, "ranks": ranks.world()})
+        self._uploads.begin(
+            step, folder, {"ranks": ranks.world(), "zero": self.args.deepspeed["zero_optimization"]["stage"]}
+        )
 
     def _prepare_for_training(
         self,
@@ -183,12 +203,20 @@ class PreferenceTrainer(Trainer):
         """Build the engine; read its checkpoint, if there is one, as plain data."""
         engine, train_dataloader = super()._prepare_for_training(max_steps, train_dataloader, None)
         engine.checkpoint_engine = WeightsOnlyEngine(engine.checkpoint_engine)
+        adapted(engine)
         if resume_from_checkpoint is not None:
             folder = Path(resume_from_checkpoint)
             deepspeed_load_checkpoint(engine, resume_from_checkpoint)
             self._load_optimizer_and_scheduler(resume_from_checkpoint)
-            state = read_json(folder / _STATE)
+            state = json.loads((folder / _STATE).read_text())
             self.running_mean = RunningMean(state["running_mean"])
             self.passes = Passes.from_json(state["passes"])
             self.history = History.load(folder)
+            self._rng = read_rng(folder / _RNG.format(ranks.rank()))
         return engine, train_dataloader
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Put the generators back, at the moment of the Trainer's choosing: just before the first step."""
+        if self._rng is not None:
+            put_back_rng(self._rng)
+            self._rng = None

@@ -23,6 +23,8 @@ from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, plan, run_stage
 from dama.stages.launch import live_as_child
 from dama.stages.torchrun import note_failure
+from dama.storage.commit import delete_artifact
+from dama.storage.layout import checkpoints_prefix
 
 
 def _misbehave(context: StageContext) -> None:
@@ -44,6 +46,17 @@ def _misbehave(context: StageContext) -> None:
         raise RestartMe
     if what == "restart-always":
         raise RestartMe
+    if what == "restart-further" and len(list(notes.glob(f"{name}-*"))) <= 8:
+        step = len(list(notes.glob(f"{name}-*")))
+        place = f"{checkpoints_prefix(context.planned.prefix)}/step-{step:06d}"
+        context.store.put_bytes(f"{place}/commit.json", b"{}")
+        raise RestartMe("saved")
+    if what == "steps":
+        context.stopping.wait_for_steps()
+        (notes / f"hanging-{os.getpid()}").touch()
+        while not context.stopping.asked:
+            time.sleep(0.01)
+        raise RestartMe("saved at step 7")
     if what in ("hang", "fail-rank-1", "kill-rank-1"):
         (notes / f"hanging-{os.getpid()}").touch()
         time.sleep(120)
@@ -84,7 +97,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     return {"inputs": sorted(context.inputs)}
 
 
-def _stage(name: str, *reads: str, ranks: int = 1) -> Stage:
+def _stage(name: str, *reads: str, ranks: int = 1, goes_on: bool = False) -> Stage:
     return Stage(
         name=name,
         version=1,
@@ -94,13 +107,15 @@ def _stage(name: str, *reads: str, ranks: int = 1) -> Stage:
         title=f"makes {name}",
         ranks=lambda spec: ranks if spec.train.ranks > 1 else 1,
         wanted=lambda spec: name != "extra" or spec.world is not None,
+        goes_on=goes_on,
+        tidy=lambda store, prefix: delete_artifact(store, checkpoints_prefix(prefix)),
     )
 
 
 STAGES = (
     _stage("extra"),
     _stage("data"),
-    _stage("train", "data", ranks=2),
+    _stage("train", "data", ranks=2, goes_on=True),
     _stage("report", "data", "train"),
 )
 
@@ -114,7 +129,8 @@ def main() -> int:
     try:
         run_stage(spec, whole[name], whole)
     except RestartMe as wish:
-        note_failure(wish.exit_code)
+        if note_failure(wish.exit_code) and str(wish):
+            sys.stderr.write(f"small: {wish}\n")
         return wish.exit_code
     except DamaError as error:
         if note_failure(error.exit_code):

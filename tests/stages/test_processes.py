@@ -18,7 +18,7 @@ from small_runs import PROGRAM, Said, ended, spec_of, store_of, worked
 from dama.errors import StageFailed
 from dama.spec.load import dump
 from dama.stages.base import plan
-from dama.stages.pipeline import run_one
+from dama.stages.pipeline import RESTARTS, run_one
 
 
 def test_a_stage_that_asks_for_another_start_gets_it(
@@ -27,6 +27,27 @@ def test_a_stage_that_asks_for_another_start_gets_it(
     monkeypatch.setenv("MISBEHAVE", "train=restart-twice")
     Said(spec_of(tmp_path))
     assert worked(notes).count("train") == 3
+
+
+def test_a_stage_that_gets_further_each_time_is_started_as_often_as_it_asks(
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MISBEHAVE", "train=restart-further")
+    spec = spec_of(tmp_path)
+    Said(spec)
+    assert worked(notes).count("train") == 9 > 1 + RESTARTS
+    assert not [key for key in store_of(spec).keys("artifacts/train/") if "checkpoints" in key]
+
+
+def test_one_stage_that_asks_for_another_start_ends_with_its_code(
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MISBEHAVE", "train=restart-ranks")
+    spec = spec_of(tmp_path, "train={ranks: 2, per_device_batch: 8}")
+    run_one(spec, "data", small_pipeline.STAGES, program=PROGRAM)
+    with pytest.raises(SystemExit) as left:
+        run_one(spec, "train", small_pipeline.STAGES, program=PROGRAM)
+    assert left.value.code == 75
 
 
 @pytest.mark.slow
@@ -65,12 +86,14 @@ def hanging(
     tmp_path: Path, notes: Path, request: pytest.FixtureRequest
 ) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
     """A whole run whose stage `train` hangs, and the ids of the processes that hang."""
-    ranks = getattr(request, "param", 1)
+    ranks, what = getattr(request, "param", 1), "hang"
+    if not isinstance(ranks, int):
+        ranks, what = ranks
     runfile = tmp_path / "run.yaml"
     spec = spec_of(tmp_path, *(["train={ranks: 2, per_device_batch: 8}"] if ranks == 2 else []))
     runfile.write_text(dump(spec))
     command = [sys.executable, "-c", RUNNER, str(Path(small_pipeline.__file__).parent), str(runfile)]
-    environ = {**os.environ, "MISBEHAVE": "train=hang"}
+    environ = {**os.environ, "MISBEHAVE": f"train={what}"}
     with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
         deadline = time.monotonic() + 60
         while len(list(notes.glob("hanging-*"))) < ranks:
@@ -91,6 +114,21 @@ def test_a_signal_is_passed_on_and_awaited(
     found = run.wait(30)
     assert found == code if code is not None else found in (130, -signal.SIGINT)
     assert all(ended(pid, within=0.5) for pid in stages), "they ended before the run did"
+
+
+@pytest.mark.parametrize(
+    "hanging", [(1, "steps"), pytest.param((2, "steps"), marks=pytest.mark.slow)], indirect=True
+)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stage_that_goes_on_later_is_left_the_time_to_save(
+    hanging: tuple[subprocess.Popen[bytes], list[int]], number: int, code: int
+) -> None:
+    run, stages = hanging
+    run.send_signal(number)
+    _, said = run.communicate(timeout=30)
+    assert run.returncode == code
+    assert said == b"small: saved at step 7\n", "one line, and no rank's but the first's"
+    assert all(ended(pid, within=0.5) for pid in stages)
 
 
 @pytest.mark.parametrize("hanging", [1, pytest.param(2, marks=pytest.mark.slow)], indirect=True)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -78,6 +79,49 @@ def test_kill_9_in_every_stage_leaves_the_same_bytes(run: Path, small_world: Pat
     _forget(file, "report")
     finish(start("stage", "report", file))
     assert parts(file, "report") == first
+
+
+@pytest.mark.slow
+def test_training_is_stopped_by_signals_and_goes_on_and_leaves_no_checkpoint(
+    small_world: Path, tmp_path: Path
+) -> None:
+    """`dama stage` as a container's first process, `dama run` on a laptop, then to the end."""
+    file = write_run(tmp_path, small_world, max_steps=60, save_every_steps=4)
+    for name in NAMES[1 : NAMES.index("train")]:
+        finish(start("stage", name, file))
+    spec, whole = planned(file)
+    checkpoints = Path(spec.storage.uri) / whole["train"].prefix / "checkpoints"
+
+    def stop(command: tuple[object, ...], number: int, after: int) -> tuple[int, str, int]:
+        process = start(*command)
+        deadline = time.monotonic() + 120
+        while (last := _last(checkpoints)) <= after:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(number)
+        text, _ = process.communicate(timeout=120)
+        assert _last(checkpoints) >= last
+        return process.returncode, text, _last(checkpoints)
+
+    code, text, step = stop(("stage", "train", file), signal.SIGTERM, 0)
+    assert code == 75
+    assert f"dama: asked to stop: saved at step {step} of 60; the same command goes on\n" in text
+    code, text, further = stop(("run", file), signal.SIGINT, step)
+    assert code == 130
+    assert f"going on from the checkpoint of step {step} of 60" in text
+    assert text.endswith(f"dama: asked to stop: saved at step {further} of 60; the same command goes on\n")
+    text = finish(
+        start("run", file, "--set", "train.limit_minutes=1e-6", "--set", "train.save_every_steps=3")
+    )
+    assert text.count("train.limit_minutes 1e-06 is over: saved at step") == 59 - further
+    assert not checkpoints.exists(), "once the model is committed, its checkpoints are removed"
+
+
+def _last(checkpoints: Path) -> int:
+    """Return the step of the newest committed checkpoint, 0 when there is none."""
+    commits = checkpoints.glob("step-*/commit.json")
+    return max((int(path.parent.name.removeprefix("step-")) for path in commits), default=0)
 
 
 def _kill_at_work(file: Path, stage: str, chance: random.Random, seconds: float) -> None:

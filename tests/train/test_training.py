@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from trainings import Result, run_training, small_training
+from trainings import Result, assert_equal, run_training, small_training
 
 from dama.records import ReferenceLogps
 from dama.train.reference import Reference, write_reference
@@ -35,29 +35,6 @@ def _done(result: Result) -> Result:
     return result
 
 
-def _assert_equal(one: Result, other: Result) -> None:
-    """Kept sets exactly; losses, factors and weights to float32 rounding."""
-    assert len(one.metrics) == len(other.metrics)
-    for ours, theirs in zip(one.gaps, other.gaps, strict=True):
-        assert ours["ids"] == theirs["ids"]
-        assert ours["kept"] == theirs["kept"]
-        assert ours["beta"] == pytest.approx(theirs["beta"], rel=1e-5)
-    for mine, yours in zip(one.metrics, other.metrics, strict=True):
-        for name in ("loss", "alpha_model", "running_mean", "batch_mean", "reward_margin"):
-            if mine[name] is None:  # plain DPO has no α_M and no running mean
-                assert yours[name] is None
-                continue
-            assert mine[name] == pytest.approx(yours[name], rel=1e-5, abs=1e-6), name
-        if mine["grad_norm"] is not None and yours["grad_norm"] is not None:
-            assert mine["grad_norm"] == pytest.approx(yours["grad_norm"], rel=1e-5)
-    weights, others = load_file(one.weights), load_file(other.weights)
-    assert weights.keys() == others.keys()
-    for name, weight in weights.items():
-        assert torch.linalg.vector_norm(weight - others[name]) <= 1e-5 * torch.linalg.vector_norm(weight), (
-            name
-        )
-
-
 QUICK = [
     {"ranks": 1, "per_device": 16, "zero": 0},
     {"ranks": 2, "per_device": 2, "accumulation": 4, "zero": 3},
@@ -74,7 +51,7 @@ SLOW = [
 )
 def test_every_layout_takes_the_same_steps(folder: Path, two_ranks: Result, layout: dict[str, Any]) -> None:
     out = folder / "-".join(str(value) for value in layout.values())
-    _assert_equal(_done(run_training(folder, out, steps=STEPS, **layout)), two_ranks)
+    assert_equal(_done(run_training(folder, out, steps=STEPS, **layout)), two_ranks)
 
 
 WAYS: list[dict[str, Any]] = [
@@ -91,7 +68,7 @@ def test_every_way_through_a_batch_takes_the_same_steps(
     folder: Path, two_ranks: Result, way: dict[str, Any]
 ) -> None:
     out = folder / "-".join(way)
-    _assert_equal(
+    assert_equal(
         _done(run_training(folder, out, steps=STEPS, ranks=2, per_device=8, zero=1, **way)), two_ranks
     )
 
@@ -105,7 +82,7 @@ def test_every_method_takes_the_same_steps_at_two_layouts(folder: Path, method: 
     one = run_training(folder, folder / f"one-{name}", method=method, steps=STEPS)
     four = run_training(folder, folder / f"four-{name}", method=method, steps=STEPS, ranks=2, per_device=4,
                         accumulation=2, zero=2)  # fmt: skip
-    _assert_equal(_done(one), _done(four))
+    assert_equal(_done(one), _done(four))
 
 
 def test_a_killed_training_goes_on_to_the_bit(folder: Path, two_ranks: Result) -> None:

@@ -71,7 +71,12 @@ class Result:
     log: str
 
 
-def run_training(
+def run_training(folder: Path, out: Path, **changes: Any) -> Result:
+    """Train `folder` at one layout to the end; see `write_settings` for `changes`."""
+    return finish_training(start_training(folder, out, **changes), out)
+
+
+def write_settings(
     folder: Path,
     out: Path,
     *,
@@ -82,14 +87,18 @@ def run_training(
     steps: int = 3,
     method: dict[str, Any] | None = None,
     kill_after: int | None = None,
-    processes: int | None = None,
+    poison: dict[str, Any] | None = None,
+    of: dict[str, str] | None = None,
+    store: Path | None = None,
     **train: Any,
-) -> Result:
-    """Train `steps` steps of `folder` at one layout; `processes` where not `ranks`."""
+) -> Path:
+    """Write what the worker reads; `store` where checkpoints are not kept in `out`."""
     out.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "folder": str(folder),
         "out": str(out),
+        "store": str(store or out),
+        "of": of or {},
         "method": method or {},
         "train": {
             "batch": ranks * per_device * accumulation,
@@ -109,21 +118,71 @@ def run_training(
     }
     if kill_after is not None:
         settings["kill_after"] = kill_after
+    if poison is not None:
+        settings["poison"] = poison
     path = out / "settings.json"
     path.write_text(json.dumps(settings))
-    command = [sys.executable, str(WORKER), str(path)]
-    if (processes or ranks) > 1:
-        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-        command = [sys.executable, *torchrun, str(WORKER), str(path)]
-    env = {**os.environ, "PYTHONPATH": str(WORKER.parent.parent)}
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=env, start_new_session=True, timeout=300
+    return path
+
+
+def start_training(
+    folder: Path,
+    out: Path,
+    *,
+    processes: int | None = None,
+    launcher: list[str] | None = None,
+    **changes: Any,
+) -> subprocess.Popen[str]:
+    """Start a training in a session of its own; `processes` where not `ranks`, `launcher` where not ours."""
+    path = write_settings(folder, out, **changes)
+    count = processes or int(changes.get("ranks", 1))
+    ours = ["-m", "dama.stages.torchrun", str(count)] if count > 1 else []
+    paths = [str(WORKER.parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return subprocess.Popen(
+        [sys.executable, *(ours if launcher is None else launcher), str(WORKER), str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        start_new_session=True,
     )
-    if not (out / "metrics.jsonl").exists():
-        return Result(done.returncode, [], [], 0, out / "weights.safetensors", done.stderr)
+
+
+def finish_training(process: subprocess.Popen[str], out: Path) -> Result:
+    """Await a training and return what it left."""
+    _, log = process.communicate(timeout=300)
+    if not (out / "resumed.json").exists():
+        return Result(process.returncode, [], [], 0, out / "weights.safetensors", log)
     rows = [
         [json.loads(line) for line in (out / f"{n}.jsonl").read_text().splitlines()]
         for n in ("metrics", "gaps")
     ]
     resumed = json.loads((out / "resumed.json").read_text())
-    return Result(done.returncode, rows[0], rows[1], resumed, out / "weights.safetensors", done.stderr)
+    return Result(process.returncode, rows[0], rows[1], resumed, out / "weights.safetensors", log)
+
+
+def assert_equal(one: Result, other: Result) -> None:
+    """Kept sets exactly; losses, factors and weights to float32 rounding."""
+    import pytest
+    import torch
+    from safetensors.torch import load_file
+
+    assert len(one.metrics) == len(other.metrics)
+    for ours, theirs in zip(one.gaps, other.gaps, strict=True):
+        assert ours["ids"] == theirs["ids"]
+        assert ours["kept"] == theirs["kept"]
+        assert ours["beta"] == pytest.approx(theirs["beta"], rel=1e-5)
+    for mine, yours in zip(one.metrics, other.metrics, strict=True):
+        for name in ("loss", "alpha_model", "running_mean", "batch_mean", "reward_margin"):
+            if mine[name] is None:  # plain DPO has no α_M and no running mean
+                assert yours[name] is None
+                continue
+            assert mine[name] == pytest.approx(yours[name], rel=1e-5, abs=1e-6), name
+        if mine["grad_norm"] is not None and yours["grad_norm"] is not None:
+            assert mine["grad_norm"] == pytest.approx(yours["grad_norm"], rel=1e-5)
+    weights, others = load_file(one.weights), load_file(other.weights)
+    assert weights.keys() == others.keys()
+    for name, weight in weights.items():
+        assert torch.linalg.vector_norm(weight - others[name]) <= 1e-5 * torch.linalg.vector_norm(weight), (
+            name
+        )

@@ -6,12 +6,30 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dama.errors import RestartMe
+from dama.stages.launch import live_as_child
+from dama.stages.stopping import Stopping
+from dama.stages.torchrun import leave, note_failure
+from dama.storage.local import LocalStore
 
-def main(settings: dict[str, Any]) -> None:
-    """Train as told and leave metrics, gaps and weights in the folder `out`."""
+
+def main(settings: dict[str, Any], stopping: Callable[[], Stopping] = Stopping) -> int:
+    """Train as told and leave metrics, gaps and weights in the folder `out`; return the exit code."""
+    with stopping() as stop:
+        try:
+            _train(settings, stop)
+        except RestartMe as wish:
+            if note_failure(wish.exit_code):
+                sys.stderr.write(f"worker: {wish}\n")
+            return wish.exit_code
+    return 0
+
+
+def _train(settings: dict[str, Any], stop: Stopping) -> None:
     from dama.loss.dama import Method
     from dama.spec.train import TrainSpec
     from dama.train import ranks
@@ -26,10 +44,9 @@ def main(settings: dict[str, Any]) -> None:
     from dama.model.encode import Encoder
     from dama.model.layout import Layout
     from dama.model.load import load_model
-    from dama.stages.torchrun import leave
-    from dama.storage.local import LocalStore
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
+    from dama.train.export import export, export_adapter
     from dama.train.forward import Forward
     from dama.train.reference import read_reference
     from dama.train.run import train
@@ -42,43 +59,57 @@ def main(settings: dict[str, Any]) -> None:
         reference=read_reference(folder / "reference"),
         alpha_data=json.loads((folder / "alpha.json").read_text()),
     )
-    checkpoints = Checkpoints(LocalStore(out), "train", spec.keep_last)
-    if "kill_after" in settings and ranks.rank() == 0:
-        _kill_after(checkpoints, settings["kill_after"])
+    if "poison" in settings and ranks.rank() == 0:
+        _poison(loaded.model, **settings["poison"])
+    kill_after = settings.get("kill_after") if ranks.rank() == 0 else None
+    store = KillingStore(Path(settings.get("store", out)), kill_after)
+    checkpoints = Checkpoints(store, "train", spec.keep_last, settings.get("of"))
     scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
-    trained = train(
-        loaded.model,
-        dataset,
-        Forward(0, device, Layout(row_tokens=spec.row_tokens)),
-        spec,
-        method,
-        checkpoints,
-        scratch,
-    )
+    forward = Forward(0, device, Layout(row_tokens=spec.row_tokens))
+    trained = train(loaded.model, dataset, forward, spec, method, checkpoints, scratch, stop=stop)
     if trained.state is not None:
         trained.history.save(out)
         save_file(
             {name: tensor.contiguous() for name, tensor in trained.state.items()}, out / "weights.safetensors"
         )
+        if trained.adapters is not None:
+            export(loaded.model, loaded.processor, trained.state, out / "model", "", trained.adapters)
+            export_adapter(trained.adapters, trained.state, out / "adapter", None, None)
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
-    if ranks.world() > 1:
-        leave(0)
 
 
-def _kill_after(checkpoints: Any, step: int) -> None:
-    """Die by SIGKILL, all ranks, as soon as the checkpoint of `step` is committed."""
-    save = checkpoints.save
+def _poison(llava: Any, what: str, after: int) -> None:
+    """Make gradients of the head infinite, or features of the projector NaN, after so many of them."""
+    calls = 0
 
-    def saving(at: int, *args: Any) -> None:
-        save(at, *args)
-        if at == step:
+    def poisoned(value: Any, by: float) -> Any:
+        nonlocal calls
+        calls += 1
+        return value * by if calls > after else value
+
+    if what == "gradient":
+        llava.lm_head.weight.register_hook(lambda gradient: poisoned(gradient, float("inf")))
+    else:
+        projector = llava.model.multi_modal_projector
+        projector.register_forward_hook(lambda module, inputs, output: poisoned(output, float("nan")))
+
+
+class KillingStore(LocalStore):
+    """Ends its process group by SIGKILL once the checkpoint of a step is committed, where one is given."""
+
+    def __init__(self, root: Path, step: int | None) -> None:
+        super().__init__(root)
+        self._step = step
+
+    def put_bytes(self, key: str, data: bytes) -> None:
+        super().put_bytes(key, data)
+        if self._step is not None and key.endswith(f"/step-{self._step:06d}/commit.json"):
             os.killpg(0, signal.SIGKILL)
-
-    checkpoints.save = saving
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()))
+    live_as_child()
+    leave(main(json.loads(Path(sys.argv[1]).read_text())))

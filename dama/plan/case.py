@@ -11,9 +11,9 @@ P, A            tokens of the prompt (image included) and of one answer
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from dama.model.shape import ModelShape
+from dama.spec.lora import LoraSpec
 from dama.spec.method import Dama, Mdpo
 from dama.spec.run import RunSpec
 
@@ -82,7 +82,6 @@ def case_of(
 ) -> Case:
     """Return the case of a run file; `prompt_tokens` is the text alone, the image comes on top."""
     train, method = spec.train, spec.method
-    lora = train.lora if hasattr(train, "lora") else None
     prompt = min(shape.image_tokens + prompt_tokens, train.max_length - 1)
     room = train.max_length - prompt
     model_aware = isinstance(method, Mdpo | Dama)
@@ -104,12 +103,12 @@ def case_of(
         prompt=prompt,
         answer=min(answer_tokens, room),
         longest=min(int(answer_tokens * long), room),
-        adapters=adapter_parameters(shape, lora.rank, lora.targets) if lora else 0,
-        projector=lora is None or lora.projector == "full",
+        adapters=adapter_parameters(shape, train.lora) if train.lora else 0,
+        projector=train.lora is None or train.lora.projector == "full",
     )
 
 
-def adapter_parameters(shape: ModelShape, rank: int, targets: Any) -> int:  # noqa: ANN401 - "text" or names
+def adapter_parameters(shape: ModelShape, lora: LoraSpec) -> int:
     """Return the parameters of LoRA's adapters: rank · (in + out) for every layer's matrix that gets one."""
     text = shape.text
     queries, keys = text.heads * text.head_width, text.key_heads * text.head_width
@@ -122,5 +121,5 @@ def adapter_parameters(shape: ModelShape, rank: int, targets: Any) -> int:  # no
         "up_proj": text.width + text.feed_forward,
         "down_proj": text.feed_forward + text.width,
     }
-    names = list(sizes) if targets == "text" else targets
-    return rank * text.layers * sum(sizes.get(name, 0) for name in names)
+    names = list(sizes) if lora.targets == "text" else lora.targets
+    return lora.rank * text.layers * sum(sizes.get(name, 0) for name in names)

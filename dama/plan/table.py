@@ -119,7 +119,18 @@ def changes(plan: Plan) -> Iterator[str]:
     for proposal in plan.proposals:
         hours = proposal.forecast.time.hours if proposal.forecast.time else 0.0
         yield f"  {proposal.why} ({_gib(proposal.forecast.memory.total)} GiB, {hours:.1f} h)"
-        yield "    " + " ".join(f"--set {item}" for item in proposal.overrides)
+        yield from _pasted(proposal.overrides)
+
+
+def _pasted(overrides: tuple[str, ...]) -> Iterator[str]:
+    """Give `--set` arguments as lines that a shell takes, none too wide."""
+    line = "   "
+    for item in overrides:
+        if len(line) + len(item) > WIDTH - 10:
+            yield line + " \\"
+            line = "   "
+        line += f" --set {item}"
+    yield line
 
 
 def short(text: str, most: int) -> str:

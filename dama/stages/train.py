@@ -12,6 +12,7 @@ from dama.report.runfile import shown_parts
 from dama.spec.method import uses_alpha_data
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
+from dama.stages.capacity import capacity, refuse_too_large
 from dama.stages.model_folder import model_folder, model_key
 from dama.storage.commit import delete_artifact
 from dama.storage.layout import checkpoints_prefix, run_prefix
@@ -62,7 +63,10 @@ def _run(context: StageContext) -> Mapping[str, Any]:
 
     require_loggers(train.report_to)
     device = begin(train)
-    loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
+    folder = model_folder(context)
+    refuse_too_large(spec, folder, capacity(device))
+    ranks.barrier()  # nobody loads while another still looks at what is free
+    loaded = load_model(folder, device=str(device), dtype=train.dtype)
     over_long = read_quarantined(context.inputs["reference"])
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),

@@ -1,4 +1,4 @@
-"""Bytes of all tensors that live, and the most there were: on the CPU, what CUDA itself counts."""
+"""Bytes of all tensors that live, and the most there were: what CUDA's allocator counts by itself."""
 
 from __future__ import annotations
 

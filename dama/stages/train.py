@@ -43,6 +43,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.begin import begin
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
+    from dama.train.deepspeed import cut_while_loading
     from dama.train.export import export, model_card
     from dama.train.forward import Forward
     from dama.train.reference import read_reference
@@ -50,7 +51,8 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.run import train as run_training
 
     device = begin(train)
-    loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
+    with cut_while_loading(train):
+        loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),
         Encoder(loaded.processor, train.max_length),

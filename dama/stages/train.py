@@ -53,6 +53,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.begin import begin
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
+    from dama.train.deepspeed import cut_while_loading
     from dama.train.export import export, export_adapter, model_card
     from dama.train.forward import Forward
     from dama.train.loggers import Loggers, require_loggers
@@ -66,7 +67,8 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     folder = model_folder(context)
     refuse_too_large(spec, folder, capacity(device))
     ranks.barrier()  # nobody loads while another still looks at what is free
-    loaded = load_model(folder, device=str(device), dtype=train.dtype)
+    with cut_while_loading(train):
+        loaded = load_model(folder, device=str(device), dtype=train.dtype)
     over_long = read_quarantined(context.inputs["reference"])
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),

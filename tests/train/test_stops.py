@@ -165,3 +165,10 @@ def test_two_machines_save_together_and_go_on_to_the_bit(folder: Path) -> None:
     assert [result.returncode for result in results] == [0, 0], results[0].log
     assert results[0].resumed_from == last
     _assert_same_bits(results[0], _done(run_training(folder, folder / "one-machine", **settings)))
+
+
+@pytest.mark.slow
+def test_a_model_cut_while_it_is_loaded_trains_to_the_same_bits(folder: Path) -> None:
+    settings: dict[str, Any] = {"ranks": 2, "per_device": 8, "zero": 3, "steps": 6}
+    cut = _done(run_training(folder, folder / "cut", **settings))
+    _assert_same_bits(cut, _done(run_training(folder, folder / "whole", cut=False, **settings)))

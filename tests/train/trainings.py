@@ -91,15 +91,18 @@ def write_settings(
     of: dict[str, str] | None = None,
     store: Path | None = None,
     loggers: bool = False,
+    cut: bool = True,
     **train: Any,
 ) -> Path:
-    """Write what the worker reads; `store` where checkpoints are not kept in `out`."""
+    """Write what the worker reads; `store` where checkpoints are not kept in `out`; without `cut` every rank
+    loads the whole model, ZeRO 3 or not."""
     out.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "folder": str(folder),
         "out": str(out),
         "store": str(store or out),
         "of": of or {},
+        "cut": cut,
         "method": method or {},
         "train": {
             "batch": ranks * per_device * accumulation,

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,18 @@ def _train(settings: dict[str, Any], stop: Stopping) -> None:
     from dama.model.load import load_model
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
+    from dama.train.deepspeed import cut_while_loading
     from dama.train.export import export, export_adapter
     from dama.train.forward import Forward
     from dama.train.reference import read_reference
     from dama.train.run import train
 
     folder, out = Path(settings["folder"]), Path(settings["out"])
-    loaded = load_model(folder / "llava")
+    with cut_while_loading(spec) if settings.get("cut", True) else nullcontext():
+        loaded = load_model(folder / "llava")
+    if spec.zero.stage == 3 and spec.ranks > 1:
+        held = sum(parameter.numel() for parameter in loaded.model.parameters())
+        assert (held == 0) == settings.get("cut", True), "cut over the ranks as it was loaded"
     dataset = Preferences(
         PreferenceTable(folder / "data"),
         Encoder(loaded.processor, spec.max_length),

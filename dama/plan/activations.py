@@ -57,10 +57,14 @@ def layer_saved(case: Case, preferences: int) -> int:
 def working(case: Case, preferences: int, *, recompute: bool) -> int:
     """Return what the backward of one layer needs beside what is kept: its gradients, its own activations."""
     text, w = case.shape.text, case.weight
-    tokens = preferences * row_tokens(case)
-    gradients = tokens * w * (3 * text.feed_forward + 2 * text.width)
-    largest = w * max(text.embedding, text.width * text.feed_forward) if not case.adapters else 0
-    return gradients + largest + (layer_saved(case, preferences) if recompute else 0)
+    gradients = preferences * row_tokens(case) * w * (3 * text.feed_forward + 2 * text.width)
+    return gradients + (layer_saved(case, preferences) if recompute else 0)
+
+
+def largest_gradient(case: Case) -> int:
+    """Return the bytes of the largest gradient of a weight, that of the embedding or the head."""
+    text = case.shape.text
+    return 0 if case.adapters else case.weight * max(text.embedding, text.width * text.feed_forward)
 
 
 def looking(case: Case, preferences: int) -> int:

@@ -84,8 +84,9 @@ def case_of(
     train, method = spec.train, spec.method
     prompt = min(shape.image_tokens + prompt_tokens, train.max_length - 1)
     room = train.max_length - prompt
-    model_aware = isinstance(method, Mdpo | Dama)
-    keeps = model_aware and method.filter != "none"
+    kept = train.batch
+    if isinstance(method, Mdpo | Dama) and method.filter != "none":
+        kept = min(method.keep, train.batch)
     return Case(
         shape=shape,
         ranks=train.ranks,
@@ -98,8 +99,8 @@ def case_of(
         accumulation=train.accumulation,
         recompute=train.gradient_checkpointing,
         passes=train.passes,
-        separable=not model_aware,
-        kept=min(method.keep, train.batch) if keeps else train.batch,
+        separable=not isinstance(method, Mdpo | Dama),
+        kept=kept,
         prompt=prompt,
         answer=min(answer_tokens, room),
         longest=min(int(answer_tokens * long), room),

@@ -70,13 +70,13 @@ def on_cpu(spec: RunSpec, shape: ModelShape, capacity: int, asked: Asked) -> For
 
 
 def checkpoint_bytes(case: Case) -> int:
-    """Return the bytes of one checkpoint of all ranks: weights, float32 copy, moments.
+    """Return the bytes of one checkpoint of all ranks: trained weights, their float32 copy, moments.
 
-    ZeRO 3 leaves the trained weights out, since the float32 copy says as much.
+    Frozen weights are no part of it, and ZeRO 3 leaves the trained ones to their float32 copy.
     """
     master = MASTER if case.stage or case.weight < MASTER else 0
-    weights = case.parameters - (case.trained if case.stage == 3 else 0)
-    return case.weight * weights + (master + MOMENTS) * case.trained
+    weights = 0 if case.stage == 3 else case.weight
+    return (weights + master + MOMENTS) * case.trained
 
 
 def model_bytes(case: Case) -> int:

@@ -99,23 +99,22 @@ def _backward(case: Case, kept: State, way: Passing, bucket: int) -> dict[str, i
     saved = activations.saved(case, micro, recompute=way.recompute)
     layer = activations.working(case, micro, recompute=way.recompute)
     head = activations.logits_kept(case, micro) + activations.logits_working(case, micro)
-    gradients = kept.gradients
+    gradients, largest = kept.gradients, activations.largest_gradient(case)
     several = way.micro_batch < (case.kept // case.ranks if way.two else case.steps_share)
     # Stage 0 gathers gradients while activations go: the most is at one end or the other, unless there are
     # gradients of an earlier micro-batch already.
-    begins = saved + max(head, activations.looking(case, micro), layer)
+    begins = saved + max(head, activations.looking(case, micro), layer) + largest
     if case.stage == 0 and not several and begins < layer + gradients:
         saved, head = 0, 0
     elif case.stage == 0 and not several:
-        gradients = 0
+        gradients = largest
     work = max(head, layer, activations.looking(case, micro))
     parts = {"weights": kept.weights, "gradients": gradients, "optimizer state": kept.optimizer}
     parts["activations"] = saved + (work if work > head else 0)
     parts["logits"] = head if work == head else 0
     if case.stage:
-        parts["ZeRO buffers"] = (w * bucket if case.stage == 3 else 0) + w * min(bucket, case.trained) * (
-            1 if case.stage == 3 else 2
-        )
+        waiting = w * (bucket if case.stage == 3 else min(bucket, case.trained))
+        parts["ZeRO buffers"] = waiting + w * min(bucket, case.trained) + largest
     if case.stage == 3:
         parts["gathered weights"] = w * min(case.parameters, LIVE + AHEAD)
     return parts

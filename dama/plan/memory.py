@@ -1,6 +1,6 @@
 """The most memory that one rank holds, by component, at the moment when it holds most.
 
-    loading     the whole model on every GPU, and DeepSpeed's copies of it
+    loading     the whole model on every GPU, and DeepSpeed's copies of it; stage 3 cuts it while it is read
     backward    state, what the forward kept, the head's backward; or its end, when all gradients are there
     step        state, gradients in float32, AdamW's temporaries
 
@@ -88,10 +88,15 @@ def free(case: Case, capacity: int, *, cuda: bool = True, bucket: int = BUCKET) 
 
 def _loading(case: Case, cuda: bool) -> dict[str, int]:
     w, share = case.weight, -(-case.trained // case.ranks)
+    master = MASTER * share if case.stage and not (case.offload and cuda) else 0
+    if case.stage == 3 and case.ranks > 1:
+        text = case.shape.text
+        passed_on = w * max(text.embedding, text.width * text.feed_forward)  # one weight at a time, whole
+        weights = w * -(-case.parameters // case.ranks)
+        return {"weights": weights, "loading copies": w * share + passed_on + master}
     at_once = (MASTER + MOMENTS + 4) * case.trained if w < MASTER else 0  # and gradients in float32
-    copies = {0: at_once, 1: w * case.trained, 2: w * case.trained, 3: w * case.parameters // case.ranks}
-    host = MASTER * share if case.stage and not (case.offload and cuda) else 0
-    return {"weights": w * case.parameters, "loading copies": copies[case.stage] + host}
+    copies = {0: at_once, 1: w * case.trained, 2: w * case.trained, 3: w * case.parameters}
+    return {"weights": w * case.parameters, "loading copies": copies[case.stage] + master}
 
 
 def _backward(case: Case, kept: State, way: Passing, bucket: int) -> dict[str, int]:

@@ -58,8 +58,16 @@ def test_each_zero_stage_needs_less_than_the_one_below() -> None:
 
 def test_adapters_need_little_more_than_weights() -> None:
     lora = memory(case("llava-7b", "train.lora={}", method="dpo"), A100)
-    assert lora.moment == "loading"  # the whole model comes to every GPU before ZeRO cuts it
     assert lora.total < memory(case("llava-7b", method="dpo"), A100).total / 2
+
+
+def test_loading_counts_where_every_gpu_gets_the_whole_model() -> None:
+    sizes = {
+        stage: module._loading(case("llava-7b", f"train.zero.stage={stage}"), cuda=True) for stage in (2, 3)
+    }
+    assert sizes[2]["weights"] == 4 * sizes[3]["weights"]
+    # stage 2: a flat copy of what is trained, and a quarter of the float32 copy
+    assert sizes[2]["loading copies"] == 2 * 6_759_919_616 + 6_759_919_616
 
 
 def test_activations_of_a_7b_by_hand() -> None:

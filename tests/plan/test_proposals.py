@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from runs import run
 
@@ -49,10 +51,16 @@ def test_fewest_changes_come_first_and_then_the_fastest() -> None:
 
 def test_more_gpus_are_proposed_only_where_nothing_else_helps() -> None:
     spec = run("llava-13b", "cluster.gpus=4")
-    found = proposals(spec, shape_of(spec.model), SMALL, Asked())
+    shape = shape_of(spec.model)
+    assert all("train.ranks" not in str(one.overrides) for one in proposals(spec, shape, SMALL, Asked()))
+    smaller = replace(SMALL, memory=12 * 2**30)
+    found = proposals(spec, shape, smaller, Asked())
+    assert found
     for proposal in found:
         assert any(item.startswith("train.ranks=") for item in proposal.overrides)
         assert any(item.startswith("cluster.gpus=") for item in proposal.overrides)
+        pasted = run("llava-13b", "cluster.gpus=4", *proposal.overrides)
+        assert on_gpu(pasted, shape, smaller, Asked()).fits
 
 
 def test_nothing_is_proposed_where_nothing_fits() -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,12 @@ def write_settings(
     of: dict[str, str] | None = None,
     store: Path | None = None,
     loggers: bool = False,
+    refused: Sequence[int] = (),
     cut: bool = True,
     **train: Any,
 ) -> Path:
-    """Write what the worker reads; `store` where checkpoints are not kept in `out`; without `cut` every rank
+    """Write what the worker reads; `store` where checkpoints are not kept in `out`, which refuses files of
+    the checkpoints of the steps `refused`; without `cut` every rank
     loads the whole model, ZeRO 3 or not."""
     out.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
@@ -103,6 +106,7 @@ def write_settings(
         "store": str(store or out),
         "of": of or {},
         "cut": cut,
+        "refused": list(refused),
         "method": method or {},
         "train": {
             "batch": ranks * per_device * accumulation,

@@ -6,15 +6,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from dama.errors import RestartMe
+from dama.errors import RestartMe, StoreUnreachable
 from dama.stages.launch import live_as_child
 from dama.stages.stopping import Stopping
 from dama.stages.torchrun import leave, note_failure
+from dama.storage.base import Progress
 from dama.storage.local import LocalStore
 
 
@@ -68,7 +69,7 @@ def _train(settings: dict[str, Any], stop: Stopping) -> None:
     if "poison" in settings and ranks.rank() == 0:
         _poison(loaded.model, **settings["poison"])
     kill_after = settings.get("kill_after") if ranks.rank() == 0 else None
-    store = KillingStore(Path(settings.get("store", out)), kill_after)
+    store = HarmfulStore(Path(settings.get("store", out)), kill_after, settings.get("refused", ()))
     checkpoints = Checkpoints(store, "train", spec.keep_last, settings.get("of"))
     scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
@@ -116,17 +117,27 @@ def _poison(llava: Any, what: str, after: int) -> None:
         projector.register_forward_hook(lambda module, inputs, output: poisoned(output, float("nan")))
 
 
-class KillingStore(LocalStore):
-    """Ends its process group by SIGKILL once the checkpoint of a step is committed, where one is given."""
+class HarmfulStore(LocalStore):
+    """Kills its process group once the checkpoint of one step is committed; refuses the files of others."""
 
-    def __init__(self, root: Path, step: int | None) -> None:
+    def __init__(self, root: Path, killed: int | None, refused: Sequence[int]) -> None:
         super().__init__(root)
-        self._step = step
+        self._killed = f"/{_step(killed)}/commit.json" if killed is not None else None
+        self._refused = [f"/{_step(step)}/" for step in refused]
 
     def put_bytes(self, key: str, data: bytes) -> None:
         super().put_bytes(key, data)
-        if self._step is not None and key.endswith(f"/step-{self._step:06d}/commit.json"):
+        if self._killed is not None and key.endswith(self._killed):
             os.killpg(0, signal.SIGKILL)
+
+    def put_file(self, key: str, path: Path, progress: Progress | None = None) -> None:
+        if any(step in key for step in self._refused):
+            raise StoreUnreachable("the store does not answer")
+        super().put_file(key, path, progress)
+
+
+def _step(step: int) -> str:
+    return f"step-{step:06d}"
 
 
 if __name__ == "__main__":

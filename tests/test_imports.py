@@ -15,6 +15,7 @@ HEAVY = (
     "torchvision", "datasets", "PIL", "deepspeed", "huggingface_hub",
 )  # fmt: skip
 RUNS = Path(__file__).parent / "runs"
+LLAVA = str(RUNS / "llava-7b.yaml")
 PACKAGE = Path(__file__).parent.parent / "dama"
 STAGES = sorted(f"dama.stages.{path.stem}" for path in (PACKAGE / "stages").glob("[a-z]*.py"))
 
@@ -28,7 +29,7 @@ def loaded(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["validate", str(RUNS / "llava-7b.yaml")], ["schema"], ["run", "--help"]],
+    [["--help"], ["--version"], ["validate", LLAVA], ["plan", LLAVA], ["schema"], ["run", "--help"]],
     ids=lambda arguments: arguments[0],
 )
 def test_light_commands_load_nothing_heavy(arguments: list[str]) -> None:
@@ -52,7 +53,7 @@ def test_the_lower_layers_load_nothing_heavy(module: str) -> None:
     assert loaded(f"import {module}") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["validate", str(RUNS / "llava-7b.yaml")]])
+@pytest.mark.parametrize("arguments", [["--help"], ["validate", LLAVA], ["plan", LLAVA]])
 def test_light_commands_answer_at_once(arguments: list[str]) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "dama", *arguments], capture_output=True, check=True)

@@ -12,6 +12,7 @@ import typer
 
 from dama import __version__
 from dama.cli.demo import demo
+from dama.cli.plan import plan
 from dama.cli.report import report
 from dama.cli.run import run
 from dama.cli.schema import schema
@@ -32,7 +33,8 @@ A run file can be as short as two lines; everything left out has a documented de
 
 _EPILOG = """Example: [cyan]dama validate run.yaml && dama run run.yaml --set train.seed=1[/]
 
-Exit codes: 0 done, 1 a stage failed, 2 wrong run file or command line, 75 saved and wants another start."""
+Exit codes: 0 done, 1 a stage failed (or a planned run does not fit), 2 wrong run file or command line,
+75 saved and wants another start."""
 
 app = typer.Typer(
     name="dama",
@@ -55,6 +57,7 @@ app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)
 app.command(rich_help_panel=_FILES)(validate)
+app.command(rich_help_panel=_FILES)(plan)
 app.command(rich_help_panel=_FILES)(schema)
 
 

@@ -6,21 +6,29 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Item = TypeVar("Item")
 _PAUSE_SECONDS = 10.0
 
 
+class Advance(Protocol):
+    """Is told of items just done, and in a few words of how it goes."""
+
+    def __call__(self, count: int, note: str = "") -> None:
+        """Count `count` more items done; `note` replaces what was said before, if it says anything."""
+        ...
+
+
 @contextmanager
-def progress(title: str, total: int | None, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
+def progress(title: str, total: int | None, *, shown: bool = True) -> Iterator[Advance]:
     """Give a function to call with the number of items just done; `total` is None when nobody knows.
 
-    On a terminal a bar is drawn and removed at the end; in a log a line is written every ten seconds. With
-    `shown` false nothing is: of many ranks one speaks.
+    It may be given a few words on how it goes as well. On a terminal a bar is drawn and removed at the end;
+    in a log a line is written every ten seconds. With `shown` false nothing is: of many ranks one speaks.
     """
     if not shown:
-        yield lambda count: None
+        yield lambda count, note="": None
     elif sys.stderr.isatty():
         with _bar(title, total) as advance:
             yield advance
@@ -36,7 +44,7 @@ def counted(items: Iterable[Item], advance: Callable[[int], None]) -> Iterator[I
 
 
 @contextmanager
-def _bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def _bar(title: str, total: int | None) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -45,23 +53,31 @@ def _bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(title, total=total)
-        yield lambda count: shown.advance(task, count)
+        task = shown.add_task(title, total=total, note="")
+
+        def advance(count: int, note: str = "") -> None:
+            shown.advance(task, count)
+            if note:
+                shown.update(task, note=note)
+
+        yield advance
 
 
-def _lines(title: str, total: int | None) -> Callable[[int], None]:
-    done, last = 0, time.monotonic()
+def _lines(title: str, total: int | None) -> Advance:
+    done, last, said = 0, time.monotonic(), ""
 
-    def advance(count: int) -> None:
-        nonlocal done, last
+    def advance(count: int, note: str = "") -> None:
+        nonlocal done, last, said
         done += count
+        said = note or said
         now = time.monotonic()
         if now - last >= _PAUSE_SECONDS:
             last = now
             shown = f"{title}: {done}" + (f" of {total}" if total is not None else "")
-            sys.stderr.write(shown + "\n")
+            sys.stderr.write(shown + (f", {said}" if said else "") + "\n")
             sys.stderr.flush()
 
     return advance

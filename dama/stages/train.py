@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from dama.errors import RestartMe
+from dama.report.runfile import shown_parts
 from dama.spec.method import uses_alpha_data
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
+from dama.stages.capacity import capacity, refuse_too_large
 from dama.stages.model_folder import model_folder, model_key
 from dama.storage.commit import delete_artifact
-from dama.storage.layout import checkpoints_prefix
+from dama.storage.layout import checkpoints_prefix, run_prefix
 
 _NOT_IN_KEY = {
     "save_every_steps",
@@ -51,14 +53,22 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.begin import begin
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
+    from dama.train.deepspeed import cut_while_loading
     from dama.train.export import export, export_adapter, model_card
     from dama.train.forward import Forward
+    from dama.train.loggers import Loggers, require_loggers
     from dama.train.reference import read_quarantined, read_reference
     from dama.train.run import method_of
     from dama.train.run import train as run_training
+    from dama.train.tensorboard import EventFiles
 
+    require_loggers(train.report_to)
     device = begin(train)
-    loaded = load_model(model_folder(context), device=str(device), dtype=train.dtype)
+    folder = model_folder(context)
+    refuse_too_large(spec, folder, capacity(device))
+    ranks.barrier()  # nobody loads while another still looks at what is free
+    with cut_while_loading(train):
+        loaded = load_model(folder, device=str(device), dtype=train.dtype)
     over_long = read_quarantined(context.inputs["reference"])
     dataset = Preferences(
         PreferenceTable(context.inputs["data"]),
@@ -68,6 +78,13 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         without=over_long,
     )
     layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
+    loggers = Loggers(
+        names=train.report_to,
+        run=spec.name,
+        digest=context.planned.digest,
+        run_file=shown_parts(spec),
+        events=EventFiles(context.store, f"{run_prefix(spec.name)}/tensorboard", context.scratch),
+    )
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
     try:
         with progress(f"training, {spec.method.name}", steps, shown=ranks.rank() == 0) as advance:
@@ -81,6 +98,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
                 context.scratch,
                 advance,
                 context.stopping,
+                loggers,
             )
     except RestartMe:
         ranks.stop()
@@ -98,7 +116,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         export(loaded.model, loaded.processor, trained.state, context.out / "model", card, trained.adapters)
         if trained.adapters is not None:
             export_adapter(trained.adapters, trained.state, context.out / "adapter", *_on_the_hub(spec))
-    context.notes.update(resumed_from=trained.resumed_from)
+    context.notes.update(resumed_from=trained.resumed_from, **trained.notes)
     ranks.stop()
     counts = {"preferences": len(dataset), "over_long": len(over_long)}
     return {"steps": trained.steps, **counts, "final": final}

@@ -82,10 +82,19 @@ class S3Store:
             self._client.put_object(Bucket=self.bucket, Key=name, Body=data)
 
     def put_file(self, key: str, path: Path, progress: Progress | None = None) -> None:
-        """Write the file at `path` under `key`, a large one in parts."""
+        """Write the file at `path` under `key`, a large one in parts.
+
+        The parts are read from the file as they are sent. (boto3's `upload_fileobj` first reads ten of them
+        into memory for every file under way; its `upload_file` does not, and hides what the server answered.)
+        """
+        from boto3.s3.transfer import ProgressCallbackInvoker, create_transfer_manager
+
         name = self._key(key)
-        with told(path), self._told(key), path.open("rb") as file:
-            self._client.upload_fileobj(file, self.bucket, name, Callback=progress, Config=self._transfer)
+        heard = [ProgressCallbackInvoker(progress)] if progress is not None else None
+        with told(path), self._told(key):
+            path.open("rb").close()  # what is not there is told before anything is sent
+            with create_transfer_manager(self._client, self._transfer) as manager:
+                manager.upload(str(path), self.bucket, name, subscribers=heard).result()
 
     def get_bytes(self, key: str) -> bytes:
         """Return what lies under `key`."""

@@ -27,7 +27,7 @@ class Forward:
 
     def __init__(self, pad_id: int, device: torch.device, layout: Layout = Layout()) -> None:  # noqa: B008 - frozen
         self.layout = layout
-        self._pad_id, self._device = pad_id, device
+        self._pad_id, self.device = pad_id, device
 
     def logps(self, model: Any, items: Sequence[Item]) -> Tensor:  # noqa: ANN401 - module or DeepSpeed engine
         """Return logps_N2 (chosen, rejected) in nats, float32."""
@@ -36,7 +36,7 @@ class Forward:
             rows = shared_rows(batch, self._pad_id, self.layout.row_tokens)
         else:
             rows = concatenated_rows(batch, self._pad_id)
-        logps_N2: Tensor = model(rows.to(self._device))
+        logps_N2: Tensor = model(rows.to(self.device))
         return logps_N2
 
     def gaps(self, logps_N2: Tensor, items: Sequence[Item]) -> Tensor:

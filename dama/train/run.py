@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,18 @@ from dama.train.deepspeed import configuration
 from dama.train.forward import Forward
 from dama.train.history import History
 from dama.train.loader import workers_of
+from dama.train.loggers import Loggers
 from dama.train.lora import Adapters, inject
 from dama.train.orders import Orders, Stop, Unstopped
 from dama.train.resume import Resumed, newest
+from dama.train.throughput import Throughput, described
 from dama.train.trainer import PreferenceTrainer
 from dama.train.upload import Uploads
 
 log = logging.getLogger(__name__)
+
+Advance = Callable[[int, str], None]
+"""Is told how many steps are done, and in a few words how the last one went."""
 
 
 def method_of(spec: MethodSpec) -> Method:
@@ -62,6 +68,8 @@ class Trained:
     resumed_from: int
     adapters: Adapters | None
     """Those of LoRA: how `state` becomes the weights of a plain model."""
+    notes: Mapping[str, Any]
+    """Speed and memory, which depend on clock and host."""
 
 
 def train(
@@ -72,14 +80,15 @@ def train(
     method: Method,
     checkpoints: Checkpoints,
     scratch: Path,
-    advance: Callable[[int], None] = lambda steps: None,
+    advance: Advance = lambda steps, note: None,
     stop: Stop | None = None,
+    loggers: Loggers | None = None,
 ) -> Trained:
     """Train from the newest checkpoint, or from the start, to the last step.
 
-    Runs on every rank; `advance` is told of every step, and first of those that a resumed run finds done.
-    Raises TrainingError when a gap or gradient is not finite, and RestartMe, its state saved and uploaded,
-    when `stop` or train.limit_minutes says so.
+    Runs on every rank; `advance` is told of every step and how it went, and first of those that a resumed run
+    finds done; `loggers` are told on rank 0. Raises TrainingError when a gap or gradient is not finite, and
+    RestartMe, its state saved and uploaded, when `stop` or train.limit_minutes says so.
     """
     stop = stop if stop is not None else Unstopped()
     torch.manual_seed(spec.seed)
@@ -98,7 +107,7 @@ def train(
     uploads = Uploads(checkpoints)
     trainer = PreferenceTrainer(
         model,
-        _arguments(spec, steps, shared),
+        _arguments(spec, steps, shared, loggers.run if loggers is not None else None),
         dataset=dataset,
         batches=batches,
         forward=forward,
@@ -107,24 +116,36 @@ def train(
         uploads=uploads,
         orders=Orders(spec, steps, stop),
         scratch=shared,
+        throughput=Throughput(llava.config.to_dict(), forward.device, steps, adapters=adapters is not None),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Advance(advance))
     trainer.add_callback(_Beginning(stop, found))
     resumed_from = found.step if found else 0
     if found:
-        advance(resumed_from)
+        advance(resumed_from, "")
         log.warning("going on from the checkpoint of step %d of %d", resumed_from, steps)
-    try:
-        trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
-        uploads.settle(last=True)
-    except RestartMe:
-        raise
-    except Exception:
-        uploads.finish_alone()  # the last good checkpoint
-        raise
+    with ExitStack() as stack:
+        if loggers is not None and ranks.rank() == 0:
+            for callback in stack.enter_context(loggers.callbacks()):
+                trainer.add_callback(callback)
+        try:
+            trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
+            uploads.settle(last=True)
+        except RestartMe:
+            raise
+        except Exception:
+            uploads.finish_alone()  # the last good checkpoint
+            raise
     state = trainer.accelerator.get_state_dict(trainer.deepspeed)
-    return Trained(trainer.history, state if ranks.rank() == 0 else None, steps, resumed_from, adapters)
+    return Trained(
+        trainer.history,
+        state if ranks.rank() == 0 else None,
+        steps,
+        resumed_from,
+        adapters,
+        trainer.throughput.notes(),
+    )
 
 
 class _Beginning(TrainerCallback):
@@ -143,18 +164,19 @@ class _Beginning(TrainerCallback):
 class _Advance(TrainerCallback):
     """Tells a progress bar of every step."""
 
-    def __init__(self, advance: Callable[[int], None]) -> None:
+    def __init__(self, advance: Advance) -> None:
         self._advance = advance
 
-    def on_step_end(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Trainer's signature
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:  # noqa: ANN401
         """One more step is done."""
-        self._advance(1)
+        self._advance(1, described(logs))
 
 
-def _arguments(spec: TrainSpec, steps: int, scratch: Path) -> TrainingArguments:
+def _arguments(spec: TrainSpec, steps: int, scratch: Path, run: str | None) -> TrainingArguments:
     """Return transformers' settings; what they share with DeepSpeed's configuration must agree, and does."""
     return TrainingArguments(
         output_dir=str(scratch),
+        run_name=run,
         max_steps=steps,
         per_device_train_batch_size=spec.batch // spec.ranks,
         learning_rate=spec.learning_rate,

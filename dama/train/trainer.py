@@ -37,6 +37,7 @@ from dama.train.record import step_record
 from dama.train.rng import put_back_rng, read_rng, save_rng
 from dama.train.room import measure_room
 from dama.train.step import Step, Stepped
+from dama.train.throughput import Pace, Throughput
 from dama.train.upload import Uploads
 from dama.train.weights_only import WeightsOnlyEngine
 
@@ -62,6 +63,7 @@ class PreferenceTrainer(Trainer):
         uploads: Uploads,
         orders: Orders,
         scratch: Path,
+        throughput: Throughput,
     ) -> None:
         super().__init__(model=model, args=args)
         self._dataset, self._batches, self._forward = dataset, batches, forward
@@ -70,6 +72,8 @@ class PreferenceTrainer(Trainer):
         self._rng: dict[str, Any] | None = None
         self.running_mean = RunningMean()
         self.history = History()
+        self.throughput = throughput
+        self._share: Sequence[Item] = ()
         self.passes: Passes | None = None
         """How batches are gone through; chosen at the first step, or by the training that is resumed."""
         self._step: Step | None = None
@@ -90,6 +94,7 @@ class PreferenceTrainer(Trainer):
     ) -> Tensor:
         """Take one optimizer step on this rank's share of the batch; R̄ moves with it."""
         model.train()
+        self._share = inputs
         learning_rate = float(self._get_learning_rate())  # DeepSpeed's step, inside backward, moves it on
         if self._step is None:
             self._step = self._first_step(model, inputs)
@@ -162,7 +167,8 @@ class PreferenceTrainer(Trainer):
             record = {"step": step, **self._record, "grad_norm": norm}
             self.history.metrics.append(record)
             self._record = {}
-            logs = {f"train/{key}": value for key, value in record.items() if isinstance(value, int | float)}
+            logs = {**record, **self._pace(step).numbers()}
+            logs = {key: value for key, value in logs.items() if isinstance(value, int | float)}
             self.callback_handler.on_log(self.args, self.state, self.control, logs)
             order = self._orders.after(step)
             self.control.should_save = order.save
@@ -172,6 +178,15 @@ class PreferenceTrainer(Trainer):
                 raise RestartMe(
                     f"{order.stop}: saved at step {step} of {self.state.max_steps}; the same command goes on"
                 )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Keep the Trainer's own summary from the loggers: it knows neither our loss nor our batches."""
+
+    def _pace(self, step: int) -> Pace:
+        kept = self.history.gaps[-1]["kept"]
+        first = ranks.rank() * len(self._share)
+        encoded = [item.encoded for item in self._share]
+        return self.throughput.step(step, encoded, kept[first : first + len(encoded)])
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write engine, scheduler, RNG, running mean and history to local disk; the upload goes on behind."""
@@ -213,6 +228,7 @@ class PreferenceTrainer(Trainer):
             self.passes = Passes.from_json(state["passes"])
             self.history = History.load(folder)
             self._rng = read_rng(folder / _RNG.format(ranks.rank()))
+        self.throughput.begin()
         return engine, train_dataloader
 
     def _load_rng_state(self, checkpoint: str | None) -> None:

@@ -8,17 +8,8 @@ from typing import Any
 import torch
 from trial import Peak
 
-PEAK_TFLOPS = {
-    "H200": 989.0,
-    "GH200": 989.0,
-    "H100 PCIe": 756.0,
-    "H100 NVL": 835.0,
-    "H100": 989.0,
-    "A100": 312.0,
-    "L40S": 362.0,
-    "A10G": 70.0,
-}
-"""Dense bfloat16, from NVIDIA's data sheets (those with sparsity, halved); the first that fits."""
+from dama.model.peak import peak_flops
+
 GIB = 2**30
 
 
@@ -47,8 +38,7 @@ class Device:
         """Return the floating-point operations a second it promises in bfloat16; None where unknown."""
         if not self.cuda:
             return None
-        name = torch.cuda.get_device_name(self.name)
-        return next((speed * 1e12 for key, speed in PEAK_TFLOPS.items() if key in name), None)
+        return peak_flops(torch.cuda.get_device_name(self.name))
 
     def wait(self) -> None:
         """Wait until all that was asked of it is done."""

@@ -71,7 +71,7 @@ def engine(settings: dict[str, Any]) -> Trial:
         method,
         checkpoints,
         scratch,
-        lambda done: ends.append(time.perf_counter()),
+        lambda done, note: ends.append(time.perf_counter()),
     )
     ranks.stop()
     seconds = [after - before for before, after in pairwise(ends)]

@@ -62,7 +62,7 @@ def test_torch_counts_the_same(tmp_path: Any) -> None:
     shape = model_shape(loaded.model.config.to_dict())
     prompt = torch.cat([torch.full((4,), loaded.model.config.image_token_id), torch.arange(5, 14)])
     answers = {"chosen": torch.arange(5, 15), "rejected": torch.arange(5, 12)}
-    rows = shared_rows([Encoded("x", prompt, torch.rand(1, 3, 28, 28), answers, 0)], 0)
+    rows = shared_rows([Encoded("x", prompt, {"pixel_values": torch.rand(1, 3, 28, 28)}, answers, 0)], 0)
     module = AnswerLogps(loaded.model)
     with FlopCounterMode(display=False) as counter:
         module(rows).sum().backward()

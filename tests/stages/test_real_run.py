@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -45,6 +46,18 @@ def test_the_trained_model_loads_where_models_are_loaded(run: Path) -> None:
     assert "dama (beta 0.1)" in (folder / "README.md").read_text()
 
 
+def test_the_curves_lie_in_the_runs_own_folder_and_the_pace_beside_the_artifact(run: Path) -> None:
+    spec, whole = planned(run)
+    store = Path(spec.storage.uri)
+    (events,) = (store / "runs" / "small" / "tensorboard").iterdir()  # one file, of several ranks
+    assert spec.train.ranks > 1
+    assert events.name.startswith("events.out.tfevents.")
+    made = json.loads((store / whole["train"].prefix / "made.json").read_text())
+    assert made["preferences_per_second"] > 0
+    assert made["memory_gib"] > 0
+    assert "preferences_per_second" not in (store / whole["train"].prefix / "metrics.jsonl").read_text()
+
+
 def test_a_second_run_takes_no_stage_again(run: Path) -> None:
     text = finish(start("run", run))
     assert "done in" not in text
@@ -78,6 +91,60 @@ def test_kill_9_in_every_stage_leaves_the_same_bytes(run: Path, small_world: Pat
     _forget(file, "report")
     finish(start("stage", "report", file))
     assert parts(file, "report") == first
+
+
+@pytest.mark.slow
+def test_adapters_are_trained_by_the_same_stages(run: Path, small_world: Path, tmp_path: Path) -> None:
+    file = write_run(tmp_path, small_world, lora={"rank": 4})
+    assert finish(start("run", file)).count("done in") == len(NAMES) - 1
+    assert parts(file, "reference") == parts(run, "reference")
+    left = parts(file, "train")
+    assert {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"} <= left.keys()
+    assert b"LoRA of rank 4 and alpha 128, merged" in left["model/README.md"]
+    assert {part for part in left if part.startswith("model/")} == {
+        part for part in parts(run, "train") if part.startswith("model/")
+    }
+
+
+@pytest.mark.slow
+def test_training_is_stopped_by_signals_and_goes_on_and_leaves_no_checkpoint(
+    small_world: Path, tmp_path: Path
+) -> None:
+    """`dama stage` as a container's first process, `dama run` on a laptop, then to the end."""
+    file = write_run(tmp_path, small_world, max_steps=24, save_every_steps=4)
+    for name in NAMES[1 : NAMES.index("train")]:
+        finish(start("stage", name, file))
+    spec, whole = planned(file)
+    checkpoints = Path(spec.storage.uri) / whole["train"].prefix / "checkpoints"
+
+    def stop(command: tuple[object, ...], number: int, after: int) -> tuple[int, str, int]:
+        process = start(*command)
+        deadline = time.monotonic() + 120
+        while (last := _last(checkpoints)) <= after:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(number)
+        text, _ = process.communicate(timeout=120)
+        assert _last(checkpoints) >= last
+        return process.returncode, text, _last(checkpoints)
+
+    code, text, step = stop(("stage", "train", file), signal.SIGTERM, 0)
+    assert code == 75
+    assert f"dama: asked to stop: saved at step {step} of 24; the same command goes on\n" in text
+    code, text, further = stop(("run", file), signal.SIGINT, step)
+    assert code == 130
+    assert f"going on from the checkpoint of step {step} of 24" in text
+    assert text.endswith(f"dama: asked to stop: saved at step {further} of 24; the same command goes on\n")
+    text = finish(start("run", file))
+    assert f"going on from the checkpoint of step {further} of 24" in text
+    assert not checkpoints.exists(), "once the model is committed, its checkpoints are removed"
+
+
+def _last(checkpoints: Path) -> int:
+    """Return the step of the newest committed checkpoint, 0 when there is none."""
+    commits = checkpoints.glob("step-*/commit.json")
+    return max((int(path.parent.name.removeprefix("step-")) for path in commits), default=0)
 
 
 def _kill_at_work(file: Path, stage: str, chance: random.Random, seconds: float) -> None:

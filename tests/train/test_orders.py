@@ -9,7 +9,7 @@ from dama.train.orders import Order, Orders, Unstopped
 
 
 class Asked(Unstopped):
-    asked = True  # type: ignore[assignment]
+    asked = True
 
 
 class Clock:

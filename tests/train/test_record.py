@@ -21,8 +21,10 @@ def test_each_quarter_has_its_mean_gap() -> None:
 
 def test_order_of_the_batch_has_no_say() -> None:
     quartiles = Quartiles.of([0.6, 0.9, 1.1, 1.4])
-    gap_N, alpha_N = torch.randn(16, dtype=torch.float64), torch.rand(16, dtype=torch.float64) + 0.5
-    order = torch.randperm(16)
+    random = torch.Generator().manual_seed(0)
+    gap_N = torch.randn(64, dtype=torch.float64, generator=random)
+    alpha_N = torch.rand(64, dtype=torch.float64, generator=random) + 0.5
+    order = torch.randperm(64, generator=random)
     ours, theirs = quartiles.gaps(gap_N, alpha_N), quartiles.gaps(gap_N[order], alpha_N[order])
     for name in NAMES:
         assert ours[name] == pytest.approx(theirs[name], rel=1e-12)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,11 @@ def test_kill_9_at_twenty_random_moments_changes_no_bit(folder: Path, settings: 
     _assert_same_bits(killed, whole)
 
 
-def _machines(folder: Path, outs: list[Path], store: Path, **settings: Any) -> list[subprocess.Popen[str]]:
-    """Start one torchrun agent for every folder, as on machines that share nothing but the store."""
+def _machines(
+    folder: Path, outs: list[Path], store: Path, refused: Sequence[Sequence[int]] = ((), ()), **settings: Any
+) -> list[subprocess.Popen[str]]:
+    """Start one torchrun agent for every folder, as on machines that share nothing but the store; `refused`
+    names the steps whose files each machine cannot store."""
     port = str(free_port())
     nodes = ["--nnodes", str(len(outs)), "--nproc-per-node", "1", "--master-addr", "127.0.0.1"]
     return [
@@ -128,6 +132,7 @@ def _machines(folder: Path, outs: list[Path], store: Path, **settings: Any) -> l
                 str(number),
             ],
             store=store,
+            refused=refused[number],
             **settings,
         )
         for number, out in enumerate(outs)
@@ -165,3 +170,29 @@ def test_two_machines_save_together_and_go_on_to_the_bit(folder: Path) -> None:
     assert [result.returncode for result in results] == [0, 0], results[0].log
     assert results[0].resumed_from == last
     _assert_same_bits(results[0], _done(run_training(folder, folder / "one-machine", **settings)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refused", [[4], [4, 8]], ids=["once", "twice in a row"])
+def test_what_one_machine_cannot_upload_none_commits(folder: Path, refused: list[int]) -> None:
+    settings: dict[str, Any] = {"ranks": 2, "per_device": 8, "zero": 1, "steps": 14, "save_every_steps": 4}
+    name = f"refused-{len(refused)}"
+    outs, store = [folder / f"{name}-0", folder / f"{name}-1"], folder / name
+    machines = _machines(folder, outs, store, ((), refused), keep_last=9, **settings)
+    first, second = (finish_training(one, out) for one, out in zip(machines, outs, strict=True))
+    assert "the checkpoint of step 4 is not in the store: machine 1 did not upload its share" in first.log
+    assert "the checkpoint of step 4 is not in the store: the store does not answer" in second.log
+    if len(refused) == 1:
+        assert (first.returncode, second.returncode) == (0, 0), first.log
+        assert _steps(store) == [8, 12, 14]
+    else:
+        assert (first.returncode, second.returncode) == (1, 1)
+        assert "StoreUnreachable: the store does not answer" in second.log
+        assert _steps(store) == []
+
+
+@pytest.mark.slow
+def test_a_model_cut_while_it_is_loaded_trains_to_the_same_bits(folder: Path) -> None:
+    settings: dict[str, Any] = {"ranks": 2, "per_device": 8, "zero": 3, "steps": 6}
+    cut = _done(run_training(folder, folder / "cut", **settings))
+    _assert_same_bits(cut, _done(run_training(folder, folder / "whole", cut=False, **settings)))

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,15 +91,22 @@ def write_settings(
     poison: dict[str, Any] | None = None,
     of: dict[str, str] | None = None,
     store: Path | None = None,
+    loggers: bool = False,
+    refused: Sequence[int] = (),
+    cut: bool = True,
     **train: Any,
 ) -> Path:
-    """Write what the worker reads; `store` where checkpoints are not kept in `out`."""
+    """Write what the worker reads; `store` where checkpoints are not kept in `out`, which refuses files of
+    the checkpoints of the steps `refused`; without `cut` every rank
+    loads the whole model, ZeRO 3 or not."""
     out.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Any] = {
         "folder": str(folder),
         "out": str(out),
         "store": str(store or out),
         "of": of or {},
+        "cut": cut,
+        "refused": list(refused),
         "method": method or {},
         "train": {
             "batch": ranks * per_device * accumulation,
@@ -120,6 +128,7 @@ def write_settings(
         settings["kill_after"] = kill_after
     if poison is not None:
         settings["poison"] = poison
+    settings["loggers"] = loggers
     path = out / "settings.json"
     path.write_text(json.dumps(settings))
     return path
@@ -131,13 +140,19 @@ def start_training(
     *,
     processes: int | None = None,
     launcher: list[str] | None = None,
+    packages: Path | None = None,
     **changes: Any,
 ) -> subprocess.Popen[str]:
-    """Start a training in a session of its own; `processes` where not `ranks`, `launcher` where not ours."""
+    """Start a training in a session of its own; `processes` where not `ranks`, `launcher` where not ours;
+    `packages` can be imported as well."""
     path = write_settings(folder, out, **changes)
     count = processes or int(changes.get("ranks", 1))
     ours = ["-m", "dama.stages.torchrun", str(count)] if count > 1 else []
-    paths = [str(WORKER.parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [
+        str(WORKER.parent.parent),
+        str(packages or ""),
+        *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+    ]
     return subprocess.Popen(
         [sys.executable, *(ours if launcher is None else launcher), str(WORKER), str(path)],
         stdout=subprocess.DEVNULL,

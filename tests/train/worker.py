@@ -6,14 +6,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from dama.errors import RestartMe
+from dama.errors import RestartMe, StoreUnreachable
 from dama.stages.launch import live_as_child
 from dama.stages.stopping import Stopping
 from dama.stages.torchrun import leave, note_failure
+from dama.storage.base import Progress
 from dama.storage.local import LocalStore
 
 
@@ -46,13 +48,18 @@ def _train(settings: dict[str, Any], stop: Stopping) -> None:
     from dama.model.load import load_model
     from dama.train.checkpoint import Checkpoints
     from dama.train.dataset import Preferences
+    from dama.train.deepspeed import cut_while_loading
     from dama.train.export import export, export_adapter
     from dama.train.forward import Forward
     from dama.train.reference import read_reference
     from dama.train.run import train
 
     folder, out = Path(settings["folder"]), Path(settings["out"])
-    loaded = load_model(folder / "llava")
+    with cut_while_loading(spec) if settings.get("cut", True) else nullcontext():
+        loaded = load_model(folder / "llava")
+    if spec.zero.stage == 3 and spec.ranks > 1:
+        held = sum(parameter.numel() for parameter in loaded.model.parameters())
+        assert (held == 0) == settings.get("cut", True), "cut over the ranks as it was loaded"
     dataset = Preferences(
         PreferenceTable(folder / "data"),
         Encoder(loaded.processor, spec.max_length),
@@ -62,13 +69,16 @@ def _train(settings: dict[str, Any], stop: Stopping) -> None:
     if "poison" in settings and ranks.rank() == 0:
         _poison(loaded.model, **settings["poison"])
     kill_after = settings.get("kill_after") if ranks.rank() == 0 else None
-    store = KillingStore(Path(settings.get("store", out)), kill_after)
+    store = HarmfulStore(Path(settings.get("store", out)), kill_after, settings.get("refused", ()))
     checkpoints = Checkpoints(store, "train", spec.keep_last, settings.get("of"))
     scratch = out / f"scratch-{ranks.rank()}"  # as in a stage, where every process has its own
     scratch.mkdir(parents=True, exist_ok=True)
     method = Method(**settings["method"])
     forward = Forward(0, device, Layout(row_tokens=spec.row_tokens))
-    trained = train(loaded.model, dataset, forward, spec, method, checkpoints, scratch, stop=stop)
+    loggers = _loggers(spec, out, scratch) if settings["loggers"] else None
+    trained = train(
+        loaded.model, dataset, forward, spec, method, checkpoints, scratch, stop=stop, loggers=loggers
+    )
     if trained.state is not None:
         trained.history.save(out)
         save_file(
@@ -77,8 +87,18 @@ def _train(settings: dict[str, Any], stop: Stopping) -> None:
         if trained.adapters is not None:
             export(loaded.model, loaded.processor, trained.state, out / "model", "", trained.adapters)
             export_adapter(trained.adapters, trained.state, out / "adapter", None, None)
+        (out / "notes.json").write_text(json.dumps(trained.notes))
         (out / "resumed.json").write_text(json.dumps(trained.resumed_from))
     ranks.stop()
+
+
+def _loggers(spec: Any, out: Path, scratch: Path) -> Any:
+    from dama.storage.local import LocalStore
+    from dama.train.loggers import Loggers
+    from dama.train.tensorboard import EventFiles
+
+    events = EventFiles(LocalStore(out), "runs/small/tensorboard", scratch)
+    return Loggers(spec.report_to, "small", "0123456789abcdef" * 4, {"train": spec.model_dump()}, events)
 
 
 def _poison(llava: Any, what: str, after: int) -> None:
@@ -97,17 +117,27 @@ def _poison(llava: Any, what: str, after: int) -> None:
         projector.register_forward_hook(lambda module, inputs, output: poisoned(output, float("nan")))
 
 
-class KillingStore(LocalStore):
-    """Ends its process group by SIGKILL once the checkpoint of a step is committed, where one is given."""
+class HarmfulStore(LocalStore):
+    """Kills its process group once the checkpoint of one step is committed; refuses the files of others."""
 
-    def __init__(self, root: Path, step: int | None) -> None:
+    def __init__(self, root: Path, killed: int | None, refused: Sequence[int]) -> None:
         super().__init__(root)
-        self._step = step
+        self._killed = f"/{_step(killed)}/commit.json" if killed is not None else None
+        self._refused = [f"/{_step(step)}/" for step in refused]
 
     def put_bytes(self, key: str, data: bytes) -> None:
         super().put_bytes(key, data)
-        if self._step is not None and key.endswith(f"/step-{self._step:06d}/commit.json"):
+        if self._killed is not None and key.endswith(self._killed):
             os.killpg(0, signal.SIGKILL)
+
+    def put_file(self, key: str, path: Path, progress: Progress | None = None) -> None:
+        if any(step in key for step in self._refused):
+            raise StoreUnreachable("the store does not answer")
+        super().put_file(key, path, progress)
+
+
+def _step(step: int) -> str:
+    return f"step-{step:06d}"
 
 
 if __name__ == "__main__":

@@ -113,7 +113,10 @@ class Amber:
         captions, replies = tallies["robust"].strata
         unread = [id for id, text in texts.items() if id not in self._captions and read_yes_no(text) is None]
         shown = self._shown()
-        n = {name: len(captions) if name in _CAPTIONS else len(replies) for name in shown}
+        n = dict.fromkeys(_CAPTIONS, len(captions))
+        kinds = [self._asked[id][0] for id in texts if id in self._asked]
+        for prefix, group in GROUPS.items():
+            n |= dict.fromkeys((prefix + name for name in _FIGURES), sum(kind in group for kind in kinds))
         n["amber"] = len(texts)
         official = tallies["official"].measures(shown, n, resamples=0)
         own = tallies[self._mode].measures(shown, n)

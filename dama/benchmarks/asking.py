@@ -45,6 +45,9 @@ Replies = dict[str, tuple[Reply, ...]]
 class Asker(Protocol):
     """Who answers for the judge."""
 
+    prices: tuple[float, float] | None
+    """Price of a million tokens of prompts and of replies; None where it is not known."""
+
     def ask(self, benchmark: str, ids: Sequence[str], turn: Turn) -> Replies:
         """Ask about every question until its turn is over.
 

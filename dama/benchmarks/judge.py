@@ -73,6 +73,10 @@ class Judge:
         self._spec, self._transcript, self._advance = spec, transcript, advance
         self._client = _client(spec)
         self._stop = threading.Event()
+        known = spec.prompt_price or spec.completion_price
+        self.prices: tuple[float, float] | None = (
+            (spec.prompt_price, spec.completion_price) if known else None
+        )
         self.budget = Budget(spec)
 
     def ask(self, benchmark: str, ids: Sequence[str], turn: Turn) -> Replies:

@@ -18,6 +18,7 @@ class Judged:
     """All replies of a benchmark's judge, and what they say of the judging itself."""
 
     replies: Replies
+    prices: tuple[float, float] | None = None
 
     def texts(self, id: str) -> tuple[str, ...]:
         """Return what was replied to one question."""
@@ -28,13 +29,14 @@ class Judged:
         return ", ".join(sorted({reply.model for replies in self.replies.values() for reply in replies}))
 
     def took(self) -> dict[str, Any]:
-        """Return requests and tokens of all replies, kept ones included."""
+        """Return requests, tokens and (where prices are known) cost of all replies, kept ones included."""
         flat = [reply for replies in self.replies.values() for reply in replies]
-        return {
-            "requests": len(flat),
-            "prompt_tokens": sum(reply.prompt_tokens for reply in flat),
-            "completion_tokens": sum(reply.completion_tokens for reply in flat),
-        }
+        prompts = sum(reply.prompt_tokens for reply in flat)
+        completions = sum(reply.completion_tokens for reply in flat)
+        took = {"requests": len(flat), "prompt_tokens": prompts, "completion_tokens": completions}
+        if self.prices is None:
+            return took
+        return {**took, "cost": round((prompts * self.prices[0] + completions * self.prices[1]) / 1e6, 6)}
 
 
 def ask(asker: Asker | None, benchmark: str, ids: Sequence[str], turn: Turn) -> Judged:
@@ -45,7 +47,7 @@ def ask(asker: Asker | None, benchmark: str, ids: Sequence[str], turn: Turn) -> 
             wanted="a model to ask, or the replies of one that was asked before",
             do="write a judge part into the run file, or give --judge-model or --replies",
         )
-    return Judged(asker.ask(benchmark, ids, turn))
+    return Judged(asker.ask(benchmark, ids, turn), asker.prices)
 
 
 def judged_result(

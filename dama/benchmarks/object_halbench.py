@@ -87,8 +87,10 @@ class ObjectHalBench:
         self._pictures: dict[str, str] = {}
         for row in self._files.jsonl(*_QUESTIONS):
             image, text = take(self._files, _QUESTIONS[0], row, "image_id", "question")
-            id = str(int(image))
-            self._questions[id] = Question(id, f"COCO_val2014_{int(image):012d}.jpg", str(text))
+            id = str(image)
+            if not id.isdecimal():
+                raise self._files.malformed(_QUESTIONS[0], f"has image_id {id}, no number")
+            self._questions[id] = Question(id, f"COCO_val2014_{int(id):012d}.jpg", str(text))
             self._pictures[id] = str(row.get("image") or "")
         synonyms = self._files.text(_SYNONYMS)
         self._objects: dict[Mode, CocoObjects] = {

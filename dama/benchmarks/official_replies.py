@@ -23,6 +23,8 @@ from dama.errors import DataError, JudgeError
 class RepliesInOrder:
     """A judge that is not asked: one reply a question, in the benchmark's order."""
 
+    prices: tuple[float, float] | None = None
+
     def __init__(self, replies: Sequence[Reply], place: str) -> None:
         self._replies, self._place = replies, place
 

@@ -83,6 +83,8 @@ class KeptReplies:
     With `partial`, questions without a kept reply are left out; otherwise they are an error that names them.
     """
 
+    prices: tuple[float, float] | None = None
+
     def __init__(self, transcript: Transcript, *, partial: bool = False) -> None:
         self._transcript, self._partial = transcript, partial
 
@@ -114,6 +116,8 @@ class RepliesById:
 
     Such files do not hold the prompts, so nothing says that they judge these very answers.
     """
+
+    prices: tuple[float, float] | None = None
 
     def __init__(self, replies: Replies, place: str, *, partial: bool = False) -> None:
         self._replies, self._place, self._partial = replies, place, partial

@@ -41,7 +41,9 @@ def remarks(result: BenchmarkResult) -> list[str]:
     """Return what a reader must know of the figures, a sentence each."""
     said = [f"{result.benchmark}, version {result.version}, {result.n:,} questions"]
     if result.judge:
-        said.append(f"judged by {result.judge} ({result.details.get('requests', 0)} requests)")
+        asked = f"{result.details.get('requests', 0)} requests"
+        spent = f", cost {result.details['cost']:.4g}" if "cost" in result.details else ""
+        said.append(f"judged by {result.judge} ({asked}{spent})")
     for key in ("nouns", "objects", "prompt"):
         if key in result.details:
             said.append(f"{key}: {result.details[key]}")

@@ -10,6 +10,8 @@ from dama.benchmarks.asking import Asked, Replies, Reply, Turn
 class Said:
     """Replies by question, in the order they are asked for; what was asked is kept."""
 
+    prices: tuple[float, float] | None = (10.0, 100.0)
+
     def __init__(self, replies: Mapping[str, str | Sequence[str]]) -> None:
         self._replies = {
             id: (said,) if isinstance(said, str) else tuple(said) for id, said in replies.items()

@@ -76,6 +76,8 @@ def test_questions_are_counted_as_their_authors_meant(tmp_path: Path) -> None:
         "existence_f1": 66.6667,
     }
     assert result.measure("attribute_precision").value == 50.0
+    n = {name: result.measure(f"{name}accuracy").n for name in ("", "existence_", "attribute_", "relation_")}
+    assert n == {"": 7, "existence_": 2, "attribute_": 3, "relation_": 2}
     assert result.unreadable == 1
     assert result.details["unreadable_ids"] == ["9"]
 

@@ -31,6 +31,7 @@ def test_ratings_are_counted_as_their_authors_meant(tmp_path: Path) -> None:
     assert result.details["unreadable_ids"] == ["i5"]
     assert result.judge == "a-judge"
     assert (result.details["requests"], result.details["prompt_tokens"]) == (9, 900)
+    assert result.details["cost"] == 0.018  # 900 tokens at 10 and 90 at 100 a million
 
 
 def test_ratings_are_counted_as_the_script_does(tmp_path: Path) -> None:

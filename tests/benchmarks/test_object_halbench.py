@@ -237,3 +237,6 @@ def test_annotations_that_lack_an_image_or_a_kind_are_said(tmp_path: Path) -> No
         file.write('{"image_id": 99, "question": "?"}\n')
     with pytest.raises(DataError, match=r"holds no instances_train2014\.json"):
         ObjectHalBench(tmp_path)
+    (tmp_path / "obj_halbench_300_with_image.jsonl").write_text('{"image_id": "x", "question": "?"}')
+    with pytest.raises(DataError, match="has image_id x, no number"):
+        ObjectHalBench(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,11 +44,8 @@ def test_the_hub_out_of_reach_is_said(tmp_path: Path) -> None:
         "from dama.spec.storage import StorageSpec\n"
         "local_folder('hf://nobody-here/none@main', StorageSpec(), Path('.'))"
     )
-    environ = {
-        "HF_HUB_OFFLINE": "1",
-        "HF_HOME": str(tmp_path),
-        "PYTHONPATH": ":".join(filter(None, sys.path)),
-    }
+    paths = ":".join(filter(None, sys.path))
+    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PYTHONPATH": paths}
     said = subprocess.run(
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False
     )

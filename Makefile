@@ -25,7 +25,7 @@ test-slow: $(INSTALLED) ## the tests that take minutes: every layout, kill -9 in
 	$(PYTEST) -m slow $(PYTEST_ARGS)
 
 bench: $(INSTALLED) ## what the engine costs, against the usual way, TRL and bare boto3 (some 20 minutes, alone)
-	$(VENV)/bin/python tests/bench/step.py
+	$(VENV)/bin/python tests/bench/step.py --layers 4 8
 	$(VENV)/bin/python tests/bench/against_trl.py
 	$(VENV)/bin/python tests/bench/dama_step.py
 	$(VENV)/bin/python tests/bench/checkpoints.py

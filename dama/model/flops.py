@@ -3,8 +3,10 @@
     P      prompt tokens, image tokens included     A_k    tokens of answer k
     L      text layers                              D, V   width, vocabulary
     H      heads · head width                       M      weights of a layer's matrices
+    R      positions that are read, 1 + Σ(A_k − 1)  M'     of them, all but keys' and values'
 
     forward of a layer    2·M·(P + ΣA_k) + 4·H·pairs
+    of the last layer     2·(M − M')·(P + ΣA_k) + 2·M'·R + 4·H·pairs     nobody reads the other positions
     pairs                 P(P+1)/2 + Σ (A_k·P + A_k(A_k+1)/2)      who sees whom, each answer apart
     head                  2·D·V·ΣA_k                               answer tokens only
     backward              twice the forward of what is trained: one for inputs, one for weights
@@ -54,7 +56,15 @@ def text_flops(shape: ModelShape, prompt: int, answers: Sequence[int]) -> float:
     text, tokens = shape.text, prompt + sum(answers)
     attention = 4 * text.heads * text.head_width * seen_pairs(prompt, answers)
     layers = text.layers * (2 * text.layer_matrices * tokens + attention)
-    return float(layers + 2 * text.embedding * sum(answers))
+    return float(layers + 2 * text.embedding * sum(answers)) - unread_flops(shape, prompt, answers)
+
+
+def unread_flops(shape: ModelShape, prompt: int, answers: Sequence[int]) -> float:
+    """Return what the last layer leaves out where nobody reads: queries, output projection, feed-forward."""
+    text = shape.text
+    trimmed = 2 * text.heads * text.head_width * text.width + 3 * text.width * text.feed_forward
+    read = 1 + sum(size - 1 for size in answers)  # the prompt's last position, and each answer's but the last
+    return 2.0 * trimmed * (prompt + sum(answers) - read)
 
 
 def seen_pairs(prompt: int, answers: Sequence[int]) -> int:

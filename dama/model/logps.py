@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from dama.model.answers_only import READ_AT, run_last_layer_on_answers_only
 from dama.model.attention import block_mask, dense_mask_B1LL
 from dama.model.layout import Layout
 from dama.model.rows import PADDING, Rows
@@ -25,8 +27,8 @@ _VISION = ("vision_tower", "vision_model", "visual")
 class AnswerLogps(nn.Module):
     """Wraps a vision-language model so that its forward, the one DeepSpeed sees, returns log-probabilities.
 
-    The vision tower is frozen, as in LLaVA-1.5; the head runs on answer positions only; log-softmax and the
-    sum over tokens are in float32, because bf16 near 150 nats has steps of one nat.
+    The vision tower is frozen, as in LLaVA-1.5; head and last layer run on answer positions only; log-softmax
+    and the sum over tokens are in float32, because bf16 near 150 nats has steps of one nat.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class AnswerLogps(nn.Module):
         for name, parameter in llava.named_parameters():
             if any(part in _VISION for part in name.split(".")):
                 parameter.requires_grad_(False)
+        if layout.shared:
+            run_last_layer_on_answers_only(llava.model.language_model.layers[-1])
         self.recompute(gradient_checkpointing)
 
     def recompute(self, on: bool) -> None:
@@ -76,7 +80,7 @@ class AnswerLogps(nn.Module):
         if not self.layout.shared:
             return {"attention_mask": (rows.documents_BL != PADDING).long(), **rows.per_token}
         mask = block_mask(rows) if self.layout.attention == "flex" else dense_mask_B1LL(rows)
-        return {"attention_mask": mask, "position_ids": rows.positions_BL}
+        return {"attention_mask": mask, "position_ids": rows.positions_BL, READ_AT: rows.read_at_U}
 
 
 def token_logps(head: nn.Module, hidden_TD: Tensor, targets_T: Tensor, budget: int = _LOGITS_BYTES) -> Tensor:
@@ -93,6 +97,4 @@ def token_logps(head: nn.Module, hidden_TD: Tensor, targets_T: Tensor, budget: i
 
 
 def _chunk_logps(head: nn.Module, hidden_TD: Tensor, targets_T: Tensor) -> Tensor:
-    logits_TV: Tensor = head(hidden_TD).float()
-    picked = logits_TV.gather(-1, targets_T[:, None]).squeeze(-1)
-    return picked - logits_TV.logsumexp(-1)
+    return -F.cross_entropy(head(hidden_TD).float(), targets_T, reduction="none")

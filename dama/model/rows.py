@@ -41,6 +41,8 @@ class Rows:
     """What the processor says of each token beside its id; empty for LLaVA."""
     predict_at_T: Tensor
     """Where in the flattened rows the hidden state lies that predicts each answer token."""
+    read_at_U: Tensor
+    """The same places, each once."""
     targets_T: Tensor
     """The answer tokens themselves."""
     owners_T: Tensor
@@ -100,6 +102,7 @@ def _rows(layout: Sequence[Sequence[Part]], batch: Sequence[Encoded], pad_id: in
     laid = [_lay(row, batch) for row in layout]
     length = max(len(row.ids) for row in laid)
     order = [n for row in layout for n, _ in row]
+    predict_at_T = torch.cat([number * length + row.predict_at for number, row in enumerate(laid)])
     return Rows(
         ids_BL=pad_sequence([row.ids for row in laid], batch_first=True, padding_value=pad_id),
         positions_BL=pad_sequence([row.positions for row in laid], batch_first=True),
@@ -110,7 +113,8 @@ def _rows(layout: Sequence[Sequence[Part]], batch: Sequence[Encoded], pad_id: in
             name: pad_sequence([row.per_token[name] for row in laid], batch_first=True)
             for name in batch[0].per_token
         },
-        predict_at_T=torch.cat([number * length + row.predict_at for number, row in enumerate(laid)]),
+        predict_at_T=predict_at_T,
+        read_at_U=torch.unique(predict_at_T),
         targets_T=torch.cat([row.targets for row in laid]),
         owners_T=torch.cat([row.owners for row in laid]),
         shape=(len(batch), answers),

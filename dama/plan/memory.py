@@ -75,12 +75,9 @@ def memory(case: Case, capacity: int, *, cuda: bool = True, bucket: int = BUCKET
 
 
 def free(case: Case, capacity: int, *, cuda: bool = True, bucket: int = BUCKET) -> int:
-    """Return what is free before the first step, when the trainer measures: moments are not there yet."""
+    """Return what is free before the first step, when the trainer measures, the moments to come taken off."""
     kept = state(case)
-    early = kept.optimizer - kept.optimizer * MOMENTS // (MASTER + MOMENTS) if case.stage else 0
-    if case.stage == 0 and case.weight < MASTER:
-        early = kept.optimizer  # DeepSpeed makes them at once here
-    held = kept.weights + early
+    held = kept.weights + kept.optimizer
     if case.stage == 3:
         held += kept.gradients + bucket * case.weight
     return max(0, capacity - held - (CONTEXT if cuda else PROCESS))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dama.model.flops import projector_flops, text_flops, tower_flops
+from dama.model.flops import projector_flops, text_flops, tower_flops, unread_flops
 from dama.plan.case import PAPER_PREFERENCES, Case
 from dama.plan.device import GPUS
 from dama.plan.passes import Passing
@@ -42,6 +42,7 @@ def beside(case: Case, way: Passing) -> Paper:
 def usual_run(case: Case) -> float:
     """Return the operations of one preference the usual way."""
     shape, answers = case.shape, [case.answer]
-    everywhere = 2.0 * shape.text.embedding * case.prompt  # the head on the prompt's tokens, too
+    # the head on the prompt's tokens, too, and all of the last layer
+    everywhere = 2.0 * shape.text.embedding * case.prompt + unread_flops(shape, case.prompt, answers)
     text = text_flops(shape, case.prompt, answers) + projector_flops(shape) + everywhere
     return 2 * (tower_flops(shape, shape.tower.layers) + 4 * text)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from dama.spec.train import TrainSpec
 from dama.train import ranks
 from dama.train.dataset import Item
 from dama.train.forward import Forward
@@ -26,13 +27,16 @@ def measure_room(
     forward: Forward,
     items: Sequence[Item],
     device: torch.device,
+    coming: int = 0,
 ) -> Room:
     """Return the free memory of the rank that has least and the activations of the longest of all items.
 
-    Runs one forward on every rank, in step; gradient checkpointing must be off. Equal on every rank.
+    `coming` bytes are not taken yet and will be. Runs one forward on every rank, in step; gradient
+    checkpointing must be off. Equal on every rank.
     """
     longest = max(items, key=lambda item: item.encoded.tokens)
-    mine = torch.tensor([[int(_SHARE * free_bytes(device)), -saved_bytes(model, forward, longest)]])
+    free = max(0, free_bytes(device) - coming)
+    mine = torch.tensor([[int(_SHARE * free), -saved_bytes(model, forward, longest)]])
     least = ranks.gathered(mine.to(device)).min(dim=0).values
     return Room(free=int(least[0]), preference=int(-least[1]))
 
@@ -62,6 +66,14 @@ def saved_bytes(model: Any, forward: Forward, item: Item) -> int:  # noqa: ANN40
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, never):
         forward.logps(model, [item])
     return kept
+
+
+def coming_moments(module: nn.Module, train: TrainSpec) -> int:
+    """Return the bytes of AdamW's moments on this rank's device, which are made in the first step only."""
+    if train.zero.offload and train.zero.stage:
+        return 0
+    sizes = (getattr(p, "ds_numel", p.numel()) for p in module.parameters() if p.requires_grad)
+    return 2 * 4 * sum(sizes) // (train.ranks if train.zero.stage else 1)
 
 
 def free_bytes(device: torch.device) -> int:

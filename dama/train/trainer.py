@@ -35,7 +35,7 @@ from dama.train.passes import Passes, choose_passes, describe, needs_room
 from dama.train.quartiles import Quartiles
 from dama.train.record import step_record
 from dama.train.rng import put_back_rng, read_rng, save_rng
-from dama.train.room import measure_room
+from dama.train.room import coming_moments, measure_room
 from dama.train.step import Step, Stepped
 from dama.train.throughput import Pace, Throughput
 from dama.train.upload import Uploads
@@ -110,7 +110,8 @@ class PreferenceTrainer(Trainer):
             room = None
             if needs_room(train, self._method):
                 module.recompute(False)
-                room = measure_room(model, self._forward, items, self.args.device)
+                coming = coming_moments(module, train)
+                room = measure_room(model, self._forward, items, self.args.device, coming)
             self.passes = choose_passes(train, self._method, room)
             if ranks.rank() == 0:
                 log.info("training takes %s", describe(self.passes))

@@ -13,7 +13,7 @@ from dama.model.encode import Encoded
 from dama.model.layout import Layout
 from dama.model.load import Loaded, load_model
 from dama.model.logps import AnswerLogps
-from dama.model.rows import concatenated_rows, shared_rows
+from dama.model.rows import Rows, concatenated_rows, shared_rows
 
 Sizes = tuple[int, int, int]
 
@@ -106,6 +106,36 @@ def test_packed_rows_equal_concatenated_rows(loaded: Loaded, budget: int | None)
     for name, usual in gradients["usual"].items():
         difference = torch.linalg.vector_norm(gradients["packed"][name] - usual)
         assert difference <= 1e-5 * torch.linalg.vector_norm(usual) + 1e-7, name
+
+
+def test_forwards_before_a_backward_keep_to_their_own_positions(tmp_path: Path) -> None:
+    """Gradient checkpointing runs a forward again in the backward, when another has come between."""
+    module = AnswerLogps(load_model(random_llava(tmp_path)).model, gradient_checkpointing=True).train()
+    first = shared_rows([_preference((3, 5, 2), 0), _preference((9, 1, 4), 1)], 0)
+    second = shared_rows([_preference((5, 2, 6), 2), _preference((7, 4, 1), 3)], 0)
+
+    def gradients(*between: Rows) -> dict[str, torch.Tensor]:
+        module.zero_grad()
+        logps = module(first)
+        for rows in between:
+            module(rows)
+        (logps[:, 0] - logps[:, 1]).sum().backward()
+        return {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+
+    alone, interleaved = gradients(), gradients(second)
+    assert alone
+    assert all(torch.equal(alone[name], gradient) for name, gradient in interleaved.items())
+
+
+def test_the_model_itself_is_as_ever(tmp_path: Path) -> None:
+    rows = concatenated_rows([_preference((3, 5, 2), 0)], 0)
+    model = load_model(random_llava(tmp_path)).model
+    inputs = {"input_ids": rows.ids_BL[:1], "pixel_values": rows.images["pixel_values"][:1]}
+    with torch.no_grad():
+        before = model(**inputs).logits
+        AnswerLogps(model)(rows)
+        AnswerLogps(model)(rows)
+        assert torch.equal(model(**inputs).logits, before)
 
 
 @pytest.mark.filterwarnings(

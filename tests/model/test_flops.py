@@ -28,6 +28,8 @@ def test_llava_7b_by_hand(shape: ModelShape) -> None:
     text_tokens, answers = 616 + 200, 200
     pairs = 616 * 617 // 2 + 2 * (100 * 616 + 100 * 101 // 2)
     layers = 32 * (2 * 202_375_168 * text_tokens + 4 * 4096 * pairs)
+    # but for keys and values the last layer runs where it is read: the prompt's end, answers but their ends
+    layers -= 2 * (2 * 4096 * 4096 + 3 * 4096 * 11008) * (text_tokens - 199)
     head = 2 * 32064 * 4096 * answers
     projector = 2 * 576 * (1024 * 4096 + 4096 * 4096)
     tower = 23 * (2 * 12 * 1024**2 * 577 + 4 * 1024 * 577**2) + 2 * 3 * 14**2 * 1024 * 576
@@ -36,7 +38,7 @@ def test_llava_7b_by_hand(shape: ModelShape) -> None:
     assert useful_flops(shape, 616, [100, 100], learned=True) == forward + 2 * (forward - tower)
     assert useful_flops(shape, 616, [100, 100], learned=True, adapters=True) == forward + forward - tower
     # 2 · 6.48e9 weights · 816 tokens are 1.057e13; the tower, the head and attention bring the rest
-    assert forward == pytest.approx(1.118e13, rel=1e-3)
+    assert forward == pytest.approx(1.0973e13, rel=1e-3)
 
 
 def test_sharing_is_cheaper_than_the_usual_layout(shape: ModelShape) -> None:

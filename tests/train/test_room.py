@@ -11,9 +11,10 @@ from dama.model.encode import Encoder
 from dama.model.layout import Layout
 from dama.model.load import load_model
 from dama.model.logps import AnswerLogps
+from dama.spec.train import TrainSpec, Zero
 from dama.train.dataset import Item
 from dama.train.forward import Forward
-from dama.train.room import free_bytes, measure_room, saved_bytes
+from dama.train.room import coming_moments, free_bytes, measure_room, saved_bytes
 
 CPU = torch.device("cpu")
 
@@ -55,3 +56,14 @@ def test_the_longest_preference_and_part_of_the_free_memory_count(tmp_path: Path
     room = measure_room(module, forward, items, CPU)
     assert room.preference == saved_bytes(module, forward, items[1]) > saved_bytes(module, forward, items[0])
     assert 0 < room.free < free_bytes(CPU)
+
+
+def test_what_the_first_step_will_take_is_not_free(tmp_path: Path) -> None:
+    module, items = _items(tmp_path)
+    forward = Forward(0, CPU, Layout())
+    train = TrainSpec(batch=4, ranks=2, per_device_batch=2, device="cpu", dtype="float32", zero=Zero(stage=1))
+    trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    assert coming_moments(module, train) == 8 * trained // 2
+    assert coming_moments(module, train.model_copy(update={"zero": Zero(stage=0)})) == 8 * trained
+    assert coming_moments(module, train.model_copy(update={"zero": Zero(stage=2, offload=True)})) == 0
+    assert measure_room(module, forward, items, CPU, coming=2**62).free == 0

@@ -32,6 +32,7 @@ bench: $(INSTALLED) ## what the engine costs, against the usual way, TRL and bar
 
 bench-gpu: $(INSTALLED) ## the same on one CUDA GPU at LLaVA-1.5-7B's shape (under 8 minutes; no download)
 	$(VENV)/bin/python tests/bench/gpu.py
+	$(VENV)/bin/python tests/bench/memory.py
 
 lint: $(INSTALLED) ## ruff, mypy --strict, import-linter
 	$(VENV)/bin/ruff check .

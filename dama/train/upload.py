@@ -7,11 +7,13 @@ failures in a row, or a failure of the last one, end the training with that erro
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import shutil
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from dama.train.checkpoint import Checkpoints, Machines
 log = logging.getLogger(__name__)
 
 _ALLOWED_FAILURES = 1
+_NICE = 10
 _OTHERS_SECONDS = 60.0
 """How long a training that ends with an error lets other machines finish their share of a checkpoint."""
 
@@ -86,6 +89,7 @@ class Uploads:
             self._thread = None
 
     def _carry(self, step: int, folder: Path, meta: Mapping[str, Any]) -> None:
+        _give_way()
         try:
             self._checkpoints.save(step, folder, meta, self._machines, self._given_up)
         except Exception as error:
@@ -96,6 +100,13 @@ class Uploads:
 
     def _given_up(self) -> bool:
         return time.monotonic() > self._give_up_at
+
+
+def _give_way() -> None:
+    """Let training have the processor first: on Linux a thread has a niceness of its own, and so have the
+    threads that it starts."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _text(error: Exception | None) -> str | None:

@@ -83,7 +83,8 @@ def _useful() -> tuple[float, float]:
     return learned, seen
 
 
-@pytest.mark.parametrize("optimizer", ["in", pytest.param("out", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["in", "out"])
 def test_the_gpus_script_on_the_cpu(optimizer: str) -> None:
     small = [
         "--device",

@@ -57,6 +57,7 @@ def _steps(store: Path) -> list[int]:
     return sorted(int(path.parent.name.removeprefix("step-")) for path in commits)
 
 
+@pytest.mark.slow
 def test_the_limit_and_sigterm_save_and_the_rest_is_bit_identical(folder: Path) -> None:
     """Two ranks: stopped by the limit after one step, by SIGTERM in the midst, then left to its end."""
     settings: dict[str, Any] = {"ranks": 2, "per_device": 8, "zero": 1, "steps": 60, "save_every_steps": 10}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dama.model.host import host_memory
 from dama.model.shape import ModelShape
 from dama.plan.case import Case
 from dama.plan.device import GPUS
@@ -18,7 +19,6 @@ from dama.plan.forecast import (
     on_gpu,
     preferences_of,
 )
-from dama.plan.host import host_memory
 from dama.plan.paper import Paper, beside
 from dama.plan.proposals import Proposal, proposals
 from dama.spec.run import RunSpec

@@ -17,7 +17,7 @@ def capacity(device: Any) -> int:  # noqa: ANN401 - torch.device
     """Return the bytes that one rank has: its GPU's, or its share of what this machine can still give."""
     import torch
 
-    from dama.plan.host import host_memory
+    from dama.model.host import host_memory
 
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)

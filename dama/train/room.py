@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from dama.model.host import host_memory
 from dama.spec.train import TrainSpec
 from dama.train import ranks
 from dama.train.dataset import Item
@@ -19,7 +19,6 @@ from dama.train.passes import Room
 
 _SHARE = 0.5
 """Of the free memory; the rest is for gradients, ZeRO's gathered weights and fragments."""
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def measure_room(
@@ -82,21 +81,4 @@ def free_bytes(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return free + unused
-    return min(_available(), _below_limit()) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-
-
-def _available() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "MemAvailable":
-            return int(value.split()[0]) * 1024
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _below_limit() -> int:
-    """Return what a container's limit leaves; a lot where there is none."""
-    try:
-        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
-    except OSError:
-        return 2**63 - 1
-    return 2**63 - 1 if limit == "max" else max(0, int(limit) - int(used))
+    return host_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dama.plan.host import host_memory
+from dama.model.host import host_memory
 
 FREE = 8_000_000 * 1024
 

@@ -31,6 +31,7 @@ def _rows(printed: str) -> dict[str, list[str]]:
     return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_dpo_step() -> None:
     printed = _printed("step.py", "--shape", "minute", "--layers", "1", "--repeats", "1", "--steps", "1")
     rows = _rows(printed)

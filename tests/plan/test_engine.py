@@ -16,8 +16,8 @@ from dama.plan import activations
 from dama.plan.memory import memory
 from dama.plan.state import state
 
-QUICK = [(3, 1, "bfloat16", True)]
-SLOW = [
+LAYOUTS = [
+    (3, 1, "bfloat16", True),
     (0, 1, "bfloat16", False),
     (3, 2, "bfloat16", True),
     (0, 2, "float32", True),
@@ -30,10 +30,8 @@ SLOW = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("stage", "ranks", "dtype", "recompute"),
-    [*QUICK, *(pytest.param(*layout, marks=pytest.mark.slow) for layout in SLOW)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "ranks", "dtype", "recompute"), LAYOUTS)
 def test_bytes_are_those_of_the_engine(
     tmp_path: Path, stage: int, ranks: int, dtype: str, recompute: bool
 ) -> None:

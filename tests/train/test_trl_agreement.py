@@ -27,6 +27,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from trainings import Result, run_training, small_training
 
+pytestmark = pytest.mark.slow  # TRL's import alone takes longer than most tests
+
 STEPS, BATCH, BETA = 5, 4, 0.2
 COUNT = 8  # two batches an epoch, so that what was learned shows in the losses
 LEARNING_RATE, CLIPPED_TO = 2e-3, 1.0

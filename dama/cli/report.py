@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Run files, or run folders (runs/NAME).", show_default=False),
+        typer.Argument(
+            metavar="RUN...", help="Run files, or run folders (STORE/runs/NAME).", show_default=False
+        ),
     ],
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the comparison of several runs is written.")

@@ -30,13 +30,14 @@ def essentials(spec: RunSpec) -> list[tuple[str, str]]:
     batch = (
         f"{train.ranks} ranks × {train.per_device_batch} × accumulation {train.accumulation} = {train.batch}"
     )
+    lora = f", LoRA of rank {train.lora.rank}" if train.lora is not None else ""
     benchmarks = ", ".join(benchmark.kind for benchmark in spec.evaluate.benchmarks) or "nothing is measured"
     lines = [
         ("run", spec.name),
         ("model", _named(spec.model.model_dump(exclude_none=True))),
         ("data", _named(spec.data.model_dump(exclude_none=True))),
         ("method", f"{method.name} ({', '.join(f'{key} {value}' for key, value in settings.items())})"),
-        ("train", f"{length}, batch {batch}, {train.device}, {train.dtype}, ZeRO-{train.zero.stage}"),
+        ("train", f"{length}, batch {batch}, {train.device}, {train.dtype}, ZeRO-{train.zero.stage}{lora}"),
         ("evaluate", benchmarks),
         ("storage", spec.storage.uri),
     ]

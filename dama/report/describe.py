@@ -57,6 +57,8 @@ def described_method(spec: RunSpec) -> str:
         parts.append(f"β_C = {rho}")
     if isinstance(method, Mdpo | Dama):
         parts.append(f"{method.reading} reading")
+    if spec.train.lora is not None:
+        parts.append(f"LoRA of rank {spec.train.lora.rank}")
     return " · ".join(parts)
 
 

@@ -53,6 +53,8 @@ class Stage:
     """Processes it runs in; more than one are started by torchrun."""
     goes_on: bool = False
     """Saves its state on the way and goes on from there: SIGTERM and SIGINT end it with RestartMe's code."""
+    ready: Callable[[RunSpec], None] = lambda spec: None
+    """Raise what a run should not find out only here, after other stages have worked for hours."""
     tidy: Callable[[Store, str], None] = lambda store, prefix: None
     """Remove from below the artifact's prefix what only its making needed; called once it is committed."""
 

@@ -22,7 +22,7 @@ from dama.stages.launch import PROGRAM, Ended, call, command, environment, under
 from dama.stages.publish import publish
 from dama.storage.base import Store
 from dama.storage.commit import COMMIT, read_commit
-from dama.storage.layout import checkpoints_prefix, run_prefix
+from dama.storage.layout import CURVES, checkpoints_prefix, run_prefix
 from dama.storage.uri import open_store
 
 RESTARTS = 5
@@ -54,6 +54,9 @@ def run_all(
     spec = freeze(spec)
     store, whole = open_store(spec.storage), plan(spec, stages)
     commits = {name: read_commit(store, planned.prefix) for name, planned in whole.items()}
+    for name, planned in whole.items():
+        if commits[name] is None:
+            planned.stage.ready(spec)
     _say_plan(console, spec, store, whole, {name for name, commit in commits.items() if commit})
     _write_runfile(store, spec)
     ran = []
@@ -190,13 +193,16 @@ def _say_plan(
 
 
 def _write_runfile(store: Store, spec: RunSpec) -> None:
-    """Write the frozen run file into the run's folder; what another run file left there goes."""
+    """Write the frozen run file into the run's folder; what another run file left there goes, but not the
+    curves of its trainings, which lie in folders of their own and nowhere else."""
     key, text = f"{run_prefix(spec.name)}/run.yaml", dump(spec).encode()
     try:
         if store.get_bytes(key) == text:
             return
     except ObjectMissing:
         pass
-    for old in list(store.keys(f"{run_prefix(spec.name)}/")):
-        store.delete(old)
+    folder = f"{run_prefix(spec.name)}/"
+    for old in list(store.keys(folder)):
+        if not old.startswith(f"{folder}{CURVES}/"):
+            store.delete(old)
     store.put_bytes(key, text)

@@ -13,9 +13,10 @@ from dama.spec.method import uses_alpha_data
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.capacity import capacity, refuse_too_large
+from dama.stages.logger_packages import require_loggers
 from dama.stages.model_folder import model_folder, model_key
 from dama.storage.commit import delete_artifact
-from dama.storage.layout import checkpoints_prefix, run_prefix
+from dama.storage.layout import CURVES, checkpoints_prefix, run_prefix
 
 _NOT_IN_KEY = {
     "save_every_steps",
@@ -56,7 +57,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.deepspeed import cut_while_loading
     from dama.train.export import export, export_adapter, model_card
     from dama.train.forward import Forward
-    from dama.train.loggers import Loggers, require_loggers
+    from dama.train.loggers import Loggers
     from dama.train.reference import read_quarantined, read_reference
     from dama.train.run import method_of
     from dama.train.run import train as run_training
@@ -78,12 +79,13 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         without=over_long,
     )
     layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
+    curves = f"{run_prefix(spec.name)}/{CURVES}/{context.planned.digest[:12]}"
     loggers = Loggers(
         names=train.report_to,
         run=spec.name,
         digest=context.planned.digest,
         run_file=shown_parts(spec),
-        events=EventFiles(context.store, f"{run_prefix(spec.name)}/tensorboard", context.scratch),
+        events=EventFiles(context.store, curves, context.scratch),
     )
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
     try:
@@ -158,6 +160,7 @@ STAGE = Stage(
     run=_run,
     title="preference optimisation",
     ranks=lambda spec: spec.train.ranks,
+    ready=lambda spec: require_loggers(spec.train.report_to),
     goes_on=True,
     tidy=lambda store, prefix: delete_artifact(store, checkpoints_prefix(prefix)),
 )

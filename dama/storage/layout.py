@@ -6,6 +6,7 @@ artifacts/<stage>/<digest>/checkpoints/  where the making has got to; removed on
 runs/<run>/run.yaml              the frozen run file
 runs/<run>/stages/<stage>.json   when the stage ran, how long, or that it was reused
 runs/<run>/summary.json          what came out
+runs/<run>/tensorboard/<train>/  curves of each training that ran under this name
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ def artifact_prefix(stage: str, digest: str) -> str:
 def checkpoints_prefix(artifact: str) -> str:
     """Return the prefix of the checkpoints of an artifact's making."""
     return f"{artifact}/checkpoints"
+
+
+CURVES = "tensorboard"
 
 
 def run_prefix(run: str) -> str:

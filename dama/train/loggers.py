@@ -7,7 +7,6 @@ other fault does: curves that silently stop are worse.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import MLflowCallback, WandbCallback
 
-from dama.errors import ToolMissing
 from dama.train.tensorboard import EventFiles, TensorBoard
 
 
@@ -58,16 +56,6 @@ class Loggers:
                 case "mlflow":
                     made.append(_MLflow(self.run_file))
         return made
-
-
-def require_loggers(names: Sequence[str]) -> None:
-    """Raise ToolMissing for loggers whose package is not installed, before anything is computed."""
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ToolMissing(
-            f"train.report_to names {', '.join(missing)}, and no such package is installed",
-            do=f"pip install {' '.join(missing)}, or take it out of train.report_to",
-        )
 
 
 class _Wandb(WandbCallback):

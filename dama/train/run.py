@@ -124,7 +124,8 @@ def train(
     resumed_from = found.step if found else 0
     if found:
         advance(resumed_from, "")
-        log.warning("going on from the checkpoint of step %d of %d", resumed_from, steps)
+        if ranks.rank() == 0:
+            log.info("going on from the checkpoint of step %d of %d", resumed_from, steps)
     with ExitStack() as stack:
         if loggers is not None and ranks.rank() == 0:
             for callback in stack.enter_context(loggers.callbacks()):

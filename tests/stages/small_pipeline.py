@@ -22,6 +22,7 @@ from dama.spec.load import load
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, plan, run_stage
 from dama.stages.launch import live_as_child
+from dama.stages.logger_packages import require_loggers
 from dama.stages.torchrun import note_failure
 from dama.storage.commit import delete_artifact
 from dama.storage.layout import checkpoints_prefix
@@ -108,6 +109,7 @@ def _stage(name: str, *reads: str, ranks: int = 1, goes_on: bool = False) -> Sta
         ranks=lambda spec: ranks if spec.train.ranks > 1 else 1,
         wanted=lambda spec: name != "extra" or spec.world is not None,
         goes_on=goes_on,
+        ready=lambda spec: require_loggers(spec.train.report_to if name == "train" else ()),
         tidy=lambda store, prefix: delete_artifact(store, checkpoints_prefix(prefix)),
     )
 

@@ -9,7 +9,7 @@ import pytest
 import small_pipeline
 from small_runs import PROGRAM, Said, artifacts, spec_of, store_of, worked
 
-from dama.errors import CorruptArtifact, MissingInput, StageFailed
+from dama.errors import CorruptArtifact, MissingInput, StageFailed, ToolMissing
 from dama.spec.load import parse
 from dama.stages.base import plan, read_made, run_stage
 from dama.stages.pipeline import run_one
@@ -91,10 +91,19 @@ def test_another_run_of_the_same_name_starts_with_an_empty_folder(tmp_path: Path
     Said(spec)
     assert store.size("runs/small/report/old.png") is None, "the folder holds this report and nothing else"
     store.put_bytes("runs/small/old.json", b"x")
+    store.put_bytes("runs/small/tensorboard/0123/events", b"x")
     other = spec_of(tmp_path, "train.seed=1")
     Said(other)
     assert store.size("runs/small/old.json") is None
+    assert store.size("runs/small/tensorboard/0123/events") == 1, "curves are kept nowhere else"
     assert parse(store.get_bytes("runs/small/run.yaml").decode(), folder=Path("/")) == other
+
+
+def test_what_a_later_stage_lacks_is_said_before_any_work(tmp_path: Path, notes: Path) -> None:
+    spec = spec_of(tmp_path, "train.report_to=[wandb]")
+    with pytest.raises(ToolMissing, match="names wandb, and no such package is installed"):
+        Said(spec)
+    assert read_commit(store_of(spec), plan(spec, small_pipeline.STAGES)["data"].prefix) is None
 
 
 def test_a_failed_stage_stops_the_run_and_says_how_to_repeat(

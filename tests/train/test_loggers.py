@@ -9,8 +9,8 @@ import pytest
 from trainings import Result, run_training, small_training
 
 from dama.errors import ToolMissing
+from dama.stages.logger_packages import require_loggers
 from dama.storage.local import LocalStore
-from dama.train.loggers import require_loggers
 from dama.train.tensorboard import EventFiles, tag
 
 PACKAGES = Path(__file__).parent / "packages"

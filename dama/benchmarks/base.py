@@ -50,17 +50,18 @@ def answers_by_id(
     known = set(asked)
     missing = [id for id in asked if not counts[id]]
     strange = [id for id in counts if id not in known]
+    twice = [id for id in asked if counts[id] > 1]
     wrong = (
         ("lack an answer", [] if partial and answers else missing),
-        ("are answered twice", [id for id in asked if counts[id] > 1]),
+        ("are answered twice", twice),
         ("were never asked", strange),
     )
-    found = [f"{len(ids)} {what} ({_named(ids)})" for what, ids in wrong if ids]
+    found = [f"{what}: {len(ids):,} ({_named(ids)})" for what, ids in wrong if ids]
     if found:
         raise DataError(
-            f"{benchmark}: questions that {' and '.join(found)}",
-            wanted=f"one answer for each of {len(asked)} questions",
-            do=_mending(len(strange), len(counts), bool(missing), partial),
+            f"{benchmark}: questions that {', '.join(found)}",
+            wanted=f"one answer for each of {len(asked):,} questions",
+            do=_mending(len(strange), len(counts), bool(missing) and not twice, partial),
         )
     texts = {answer.id: answer.text for answer in answers}
     return {id: texts[id] for id in asked if id in texts}
@@ -71,11 +72,11 @@ def answers_digest(answers: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()
 
 
-def _mending(strange: int, given: int, missing: bool, partial: bool) -> str:
+def _mending(strange: int, given: int, only_missing: bool, partial: bool) -> str:
     """Return what a person can do about answers that do not fit the questions."""
     if given and 2 * strange >= given:
         return "see whether these are answers to another benchmark, or to another part of this one"
-    if missing and not strange and not partial:
+    if only_missing and not strange and not partial:
         return "generate the answers again, or score what is there (`dama score --allow-partial`)"
     return "generate the answers again"
 

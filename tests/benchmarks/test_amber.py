@@ -137,19 +137,19 @@ def test_a_part_has_its_own_questions_and_figures(
 
 def test_answers_for_another_part_are_named(tmp_path: Path) -> None:
     amber = Amber(write_amber(tmp_path), part="generative")
-    with pytest.raises(DataError, match=r"7 were never asked \(4, 5, 6, …\)") as error:
+    with pytest.raises(DataError, match=r"were never asked: 7 \(4, 5, 6, …\)") as error:
         amber.score(answers())
     assert "another part" in str(error.value)
 
 
 def test_partial_answers_are_scored_only_when_allowed(tmp_path: Path) -> None:
     few = answers()[:3] + answers()[-1:]
-    with pytest.raises(DataError, match=r"6 lack an answer \(4, 5, 6, …\).*--allow-partial"):
+    with pytest.raises(DataError, match=r"lack an answer: 6 \(4, 5, 6, …\).*--allow-partial"):
         Amber(write_amber(tmp_path)).score(few)
     result = Amber(tmp_path, partial=True).score(few)
     assert (result.n, result.missing) == (4, 6)
     assert result.measure("chair").n == 3
-    with pytest.raises(DataError, match=r"10 lack an answer"):
+    with pytest.raises(DataError, match=r"lack an answer: 10"):
         Amber(tmp_path, partial=True).score([])
 
 

@@ -99,13 +99,13 @@ def test_missing_repeated_and_unknown_answers_are_named(tmp_path: Path) -> None:
     answers = [ANSWERS[0], ANSWERS[1], ANSWERS[1], Answer("s9", "")]
     with pytest.raises(DataError) as caught:
         benchmark.score(answers)
-    assert "2 lack an answer (s2, s3)" in str(caught.value)
-    assert "1 are answered twice (s1)" in str(caught.value)
-    assert "1 were never asked (s9)" in str(caught.value)
+    assert "lack an answer: 2 (s2, s3)" in str(caught.value)
+    assert "are answered twice: 1 (s1)" in str(caught.value)
+    assert "were never asked: 1 (s9)" in str(caught.value)
 
 
 def test_a_long_list_of_missing_answers_is_cut(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"4 lack an answer \(s0, s1, s2, …\)"):
+    with pytest.raises(DataError, match=r"lack an answer: 4 \(s0, s1, s2, …\)"):
         Miniature(scenes_file(tmp_path), 4).score([])
 
 

@@ -135,7 +135,7 @@ def test_without_a_judge_or_any_readable_reply_there_is_no_score(tmp_path: Path)
 
 def test_partial_answers_are_judged_only_when_allowed(tmp_path: Path) -> None:
     said = Said({"i4": "Rating: 6"})
-    with pytest.raises(DataError, match=r"8 lack an answer \(i0, i1, i2, …\)"):
+    with pytest.raises(DataError, match=r"lack an answer: 8 \(i0, i1, i2, …\)"):
         MMHal(write_mmhal(tmp_path), asker=said).score([Answer("i4", "a")])
     result = MMHal(tmp_path, asker=said, partial=True).score([Answer("i4", "a")])
     assert (result.n, result.missing, result.measure("score").value) == (1, 8, 6.0)

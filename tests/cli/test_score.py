@@ -68,7 +68,7 @@ def test_partial_answers_want_a_word(amber: Path) -> None:
     rows = json.loads((amber / "answers.json").read_text())
     (amber / "answers.json").write_text(json.dumps(rows[:4]))
     arguments = ("score", "amber", "--answers", amber / "answers.json", "--data", amber / "data")
-    assert "6 lack an answer (5, 6, 7, …)" in said_in(dama(*arguments), 1)
+    assert "lack an answer: 6 (5, 6, 7, …)" in said_in(dama(*arguments), 1)
     result = dama(*arguments, "--allow-partial")
     assert "6 questions are missing and count in no figure" in result.stdout
 

@@ -189,7 +189,8 @@ def _client(spec: JudgeSpec) -> OpenAI:
         if not key:
             raise JudgeError(
                 f"no key for judge {spec.model}: {spec.key_env} is not set in the environment",
-                do=f"export {spec.key_env}=..., or name none where none is needed (key_env: null, --judge-key '')",
+                do=f"export {spec.key_env}=..., or name none where none is needed (key_env: null, or "
+                "--judge-key '')",
             )
     return OpenAI(
         api_key=key,

@@ -99,7 +99,7 @@ def decide(
         batch_mean = float(gap_N[kept_N].mean())
         alpha_model = float(gap_N[kept_N].sigmoid().mean()) / sigmoid(mean.value)
         next_mean = mean.update(float(gap_N.mean()), method.gamma)
-    beta_N = method.beta * _alpha(alpha_data_N, alpha_model, method)
+    beta_N = method.beta * combined_alpha(alpha_data_N, alpha_model, method)
     if method.model_aware and method.reading == "release":
         beta_N = beta_N.clamp(min=RELEASE_FLOOR)
     return Decision(kept_N, beta_N, alpha_model, batch_mean, next_mean)
@@ -110,7 +110,8 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
-def _alpha(alpha_data_N: Tensor, alpha_model: float, method: Method) -> Tensor:
+def combined_alpha(alpha_data_N: Tensor, alpha_model: float, method: Method) -> Tensor:
+    """Return what β is multiplied with: α_D·α_M, or their weighted sum; without α_D where it is not read."""
     data_N = alpha_data_N if method.data_aware else torch.ones_like(alpha_data_N)
     if method.rho is None:
         return data_N * alpha_model

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dama.model.passes import Passes
 from dama.plan import activations
 from dama.plan.case import Case
 from dama.plan.device import CONTEXT, FRAGMENTS, PROCESS
-from dama.plan.passes import Passing, passing
+from dama.plan.passes import passing
 from dama.plan.state import MASTER, MOMENTS, State, state
 
 BUCKET, LIVE, AHEAD, SUB_GROUP = 500_000_000, 1_000_000_000, 50_000_000, 1_000_000_000
@@ -46,7 +47,7 @@ class Memory:
     """Bytes by component, in the order of PARTS, at the moment when the sum is largest."""
     moment: str
     """loading, backward or step."""
-    passing: Passing
+    passing: Passes
     host: int
     """Bytes on the host by offloading, one rank."""
 
@@ -96,7 +97,7 @@ def _loading(case: Case, cuda: bool) -> dict[str, int]:
     return {"weights": w * case.parameters, "loading copies": copies[case.stage] + master}
 
 
-def _backward(case: Case, kept: State, way: Passing, bucket: int) -> dict[str, int]:
+def _backward(case: Case, kept: State, way: Passes, bucket: int) -> dict[str, int]:
     micro, w = way.micro_batch, case.weight
     saved = activations.saved(case, micro, recompute=way.recompute)
     layer = activations.working(case, micro, recompute=way.recompute)

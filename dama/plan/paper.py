@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dama.model.flops import projector_flops, text_flops, tower_flops, unread_flops
+from dama.model.passes import Passes
 from dama.plan.case import PAPER_PREFERENCES, Case
 from dama.plan.device import GPUS
-from dama.plan.passes import Passing
 from dama.plan.time import forward_run, learned_run
 
 HOURS, EPOCHS, RANKS = 7.0, 4, 4
@@ -28,7 +28,7 @@ class Paper:
     """Share of its GPUs' peak that seven hours come to, the usual way."""
 
 
-def beside(case: Case, way: Passing) -> Paper:
+def beside(case: Case, way: Passes) -> Paper:
     """Return how the paper's run compares with a run of ours that goes `way`."""
     usual = usual_run(case)
     kept = -(-case.kept // case.ranks) * case.ranks

@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dama.model.flops import projector_flops, seen_pairs, text_flops, tower_flops, useful_flops
+from dama.model.passes import Passes
 from dama.plan.case import Case
 from dama.plan.device import (
     BETWEEN_NODES,
@@ -31,7 +32,6 @@ from dama.plan.device import (
     MEMORY_SHARE,
     Gpu,
 )
-from dama.plan.passes import Passing
 
 _STEP_TRAFFIC, _HOST_TRAFFIC = 90, 60
 """Bytes a trained parameter that AdamW's element-wise operations read and write, on the GPU and the host."""
@@ -64,7 +64,7 @@ def step_count(batch: int, preferences: int, epochs: float, max_steps: int | Non
 
 
 def time(
-    case: Case, gpu: Gpu, way: Passing, *, preferences: int, steps: int, efficiency: float | None = None
+    case: Case, gpu: Gpu, way: Passes, *, preferences: int, steps: int, efficiency: float | None = None
 ) -> Time:
     """Return the time of `steps` steps on `gpu`, and of the reference pass over `preferences`."""
     speed = gpu.flops * (efficiency or gpu.efficiency) * (1.0 if case.weight == 2 else FLOAT32_SHARE)
@@ -119,7 +119,7 @@ def _useful(case: Case, *, learned: bool) -> float:
     return useful_flops(case.shape, case.prompt, answers, learned=learned, adapters=case.adapters > 0)
 
 
-def _traffic(case: Case, way: Passing) -> float:
+def _traffic(case: Case, way: Passes) -> float:
     """Return the bytes that a rank sends in one step."""
     other, w = (case.ranks - 1) / case.ranks, case.weight
     gradients, weights = w * case.trained * other, w * case.parameters * other

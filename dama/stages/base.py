@@ -122,6 +122,7 @@ def run_stage(spec: RunSpec, planned: Planned, whole: Mapping[str, Planned]) -> 
     commit = read_commit(store, planned.prefix)
     reused = commit is not None
     if commit is None:
+        planned.stage.ready(spec)
         with Stopping(hears=planned.stage.goes_on) as stopping:
             commit = _make(spec, store, planned, whole, stopping)
     outcome = Outcome(commit, reused, 0.0 if reused else time.monotonic() - started)

@@ -63,7 +63,6 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.run import train as run_training
     from dama.train.tensorboard import EventFiles
 
-    require_loggers(train.report_to)
     device = begin(train)
     folder = model_folder(context)
     refuse_too_large(spec, folder, capacity(device))

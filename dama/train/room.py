@@ -11,14 +11,11 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from dama.model.host import host_memory
+from dama.model.passes import ROOM_SHARE, Room
 from dama.spec.train import TrainSpec
 from dama.train import ranks
 from dama.train.dataset import Item
 from dama.train.forward import Forward
-from dama.train.passes import Room
-
-_SHARE = 0.5
-"""Of the free memory; the rest is for gradients, ZeRO's gathered weights and fragments."""
 
 
 def measure_room(
@@ -35,7 +32,7 @@ def measure_room(
     """
     longest = max(items, key=lambda item: item.encoded.tokens)
     free = max(0, free_bytes(device) - coming)
-    mine = torch.tensor([[int(_SHARE * free), -saved_bytes(model, forward, longest)]])
+    mine = torch.tensor([[int(ROOM_SHARE * free), -saved_bytes(model, forward, longest)]])
     least = ranks.gathered(mine.to(device)).min(dim=0).values
     return Room(free=int(least[0]), preference=int(-least[1]))
 

@@ -17,6 +17,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 from dama.errors import RestartMe, TrainingError
 from dama.loss.dama import Method
 from dama.model.logps import AnswerLogps
+from dama.model.passes import Work
 from dama.spec.method import D2po, Dama, Mdpo, MethodSpec, WeightedSum, uses_alpha_data
 from dama.spec.train import TrainSpec
 from dama.train import ranks
@@ -39,6 +40,19 @@ log = logging.getLogger(__name__)
 
 Advance = Callable[[int, str], None]
 """Is told how many steps are done, and in a few words how the last one went."""
+
+
+def work_of(train: TrainSpec, method: Method) -> Work:
+    """Return what the choice of passes depends on."""
+    return Work(
+        asked=train.passes,
+        batch=train.batch,
+        kept=min(method.keep, train.batch) if method.filter != "none" else train.batch,
+        per_device=train.per_device_batch,
+        accumulation=train.accumulation,
+        recompute=train.gradient_checkpointing,
+        separable=not method.model_aware,
+    )
 
 
 def method_of(spec: MethodSpec) -> Method:
@@ -113,6 +127,7 @@ def train(
         forward=forward,
         method=method,
         train=spec,
+        work=work_of(spec, method),
         uploads=uploads,
         orders=Orders(spec, steps, stop),
         scratch=shared,

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from dama.errors import TrainingError
-from dama.loss.dama import Decision, Method, RunningMean, decide
+from dama.loss.dama import Decision, Method, RunningMean, combined_alpha, decide
 from dama.loss.dpo import dpo_loss
+from dama.model.passes import Passes
 from dama.train import ranks
 from dama.train.batches import Batches
 from dama.train.dataset import Item, Preferences
 from dama.train.forward import Forward, micro_batches
-from dama.train.passes import Passes
 
 Backward = Callable[[Tensor, bool], None]
 """Goes backward from a loss; with True the accumulated gradients are reduced, clipped and applied."""
@@ -86,7 +86,7 @@ class Step:
             found.append(logps_N2.detach())
             alpha_N = torch.tensor([item.alpha_data for item in part], dtype=torch.float64)
             gap_N = self._forward.gaps(logps_N2, part)
-            beta_N = self._method.beta * (alpha_N if self._method.data_aware else torch.ones_like(alpha_N))
+            beta_N = self._method.beta * combined_alpha(alpha_N, 1.0, self._method)
             self._learn(
                 gap_N, beta_N, torch.ones(len(part), dtype=torch.bool), self._batches.batch, last=False
             )

@@ -22,6 +22,7 @@ from transformers.integrations.deepspeed import deepspeed_load_checkpoint
 from dama.errors import RestartMe, TrainingError
 from dama.loss.dama import Method, RunningMean
 from dama.model.logps import AnswerLogps
+from dama.model.passes import Passes, Work, choose_passes, describe, needs_room
 from dama.spec.train import TrainSpec
 from dama.train import ranks
 from dama.train.batches import Batches, RankShare
@@ -31,7 +32,6 @@ from dama.train.forward import Forward
 from dama.train.history import History
 from dama.train.loader import loader
 from dama.train.orders import Orders
-from dama.train.passes import Passes, choose_passes, describe, needs_room
 from dama.train.quartiles import Quartiles
 from dama.train.record import step_record
 from dama.train.rng import put_back_rng, read_rng, save_rng
@@ -60,6 +60,7 @@ class PreferenceTrainer(Trainer):
         forward: Forward,
         method: Method,
         train: TrainSpec,
+        work: Work,
         uploads: Uploads,
         orders: Orders,
         scratch: Path,
@@ -67,7 +68,7 @@ class PreferenceTrainer(Trainer):
     ) -> None:
         super().__init__(model=model, args=args)
         self._dataset, self._batches, self._forward = dataset, batches, forward
-        self._module, self._method, self._train = model, method, train
+        self._module, self._method, self._train, self._work = model, method, train, work
         self._uploads, self._orders, self._scratch = uploads, orders, scratch
         self._rng: dict[str, Any] | None = None
         self.running_mean = RunningMean()
@@ -108,11 +109,11 @@ class PreferenceTrainer(Trainer):
         module, train = self._module, self._train
         if self.passes is None:
             room = None
-            if needs_room(train, self._method):
+            if needs_room(self._work):
                 module.recompute(False)
                 coming = coming_moments(module, train)
                 room = measure_room(model, self._forward, items, self.args.device, coming)
-            self.passes = choose_passes(train, self._method, room)
+            self.passes = choose_passes(self._work, room)
             if ranks.rank() == 0:
                 log.info("training takes %s", describe(self.passes))
         module.recompute(self.passes.recompute)

@@ -94,8 +94,6 @@ def test_the_numbers_taken_from_elsewhere_are_still_those() -> None:
     from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
 
     from dama.model import logps
-    from dama.plan import passes
-    from dama.train import room
 
     zero = DeepSpeedZeroConfig(stage=3)
     assert zero.reduce_bucket_size == module.BUCKET
@@ -103,4 +101,3 @@ def test_the_numbers_taken_from_elsewhere_are_still_those() -> None:
     assert zero.prefetch_bucket_size == module.AHEAD
     assert zero.sub_group_size == module.SUB_GROUP
     assert logps._LOGITS_BYTES == activations.LOGITS_BYTES
-    assert room._SHARE == passes.SHARE

@@ -7,10 +7,10 @@ from itertools import product
 import pytest
 from runs import case, run
 
+from dama.model.passes import ROOM_SHARE, Room, choose_passes, needs_room
 from dama.plan.activations import logits_kept, saved
-from dama.plan.passes import SHARE, passing
-from dama.train.passes import Room, choose_passes, needs_room
-from dama.train.run import method_of
+from dama.plan.passes import passing
+from dama.train.run import method_of, work_of
 
 
 @pytest.mark.parametrize("method", ["dpo", "d2po", "mdpo", "dama"])
@@ -30,10 +30,10 @@ def test_the_same_choice_at_any_memory(method: str, asked: str) -> None:
         if method in ("mdpo", "dama"):
             overrides.append(f"method.keep={keep}")
         spec, ours = run("llava-7b", *overrides, method=method), case("llava-7b", *overrides, method=method)
-        how = method_of(spec.method)
+        work = work_of(spec.train, method_of(spec.method))
         preference = saved(ours, 1, recompute=False) + logits_kept(ours, 1)
-        room = Room(int(SHARE * free), preference) if needs_room(spec.train, how) else None
-        theirs = choose_passes(spec.train, how, room)
+        room = Room(int(ROOM_SHARE * free), preference) if needs_room(work) else None
+        theirs = choose_passes(work, room)
         found = passing(ours, free)
         assert (found.two, found.micro_batch, found.recompute) == (
             theirs.two,

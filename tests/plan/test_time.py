@@ -8,13 +8,13 @@ import pytest
 from runs import case
 
 from dama.model.flops import useful_flops
+from dama.model.passes import Passes
 from dama.plan.device import GPUS
 from dama.plan.paper import beside, usual_run
-from dama.plan.passes import Passing
 from dama.plan.time import forward_run, learned_run, step_count, time
 
 A100 = GPUS["a100-80"]
-ONE, TWO = Passing(False, 4, True), Passing(True, 4, False)
+ONE, TWO = Passes(False, 4, True), Passes(True, 4, False)
 
 
 def test_compute_is_operations_over_speed() -> None:

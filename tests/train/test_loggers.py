@@ -120,15 +120,14 @@ def test_the_train_stage_refuses_it_before_anything_else(
 ) -> None:
     from dama.demo.stage import STAGE as WORLD
     from dama.spec.load import parse
-    from dama.stages.base import StageContext, plan
+    from dama.stages.base import plan, run_stage
     from dama.stages.registry import STAGES
 
     monkeypatch.setitem(sys.modules, "mlflow", None)
     spec = parse("model: tiny\n", ["train.report_to=[mlflow]"], folder=tmp_path)
-    planned = plan(spec, (WORLD, *STAGES))["train"]
-    context = StageContext(spec, LocalStore(tmp_path), planned, {}, {}, tmp_path / "out", tmp_path)
+    whole = plan(spec, (WORLD, *STAGES))
     with pytest.raises(ToolMissing, match="pip install mlflow"):  # though there is no input at all
-        planned.stage.run(context)
+        run_stage(spec, whole["train"], whole)
 
 
 class _Far(LocalStore):

@@ -6,8 +6,9 @@ import pytest
 
 from dama.errors import TrainingError
 from dama.loss.dama import Method
+from dama.model.passes import Passes, Room, choose_passes, describe, needs_room
 from dama.spec.train import TrainSpec
-from dama.train.passes import Passes, Room, choose_passes, describe, needs_room
+from dama.train.run import work_of
 
 PLENTY, TIGHT, NONE = Room(1000, 10), Room(35, 10), Room(9, 10)
 DAMA, DPO = Method(keep=12), Method(model_aware=False, data_aware=False)
@@ -46,23 +47,23 @@ def test_the_cheaper_way_is_taken(
     settings: dict[str, Any], method: Method, room: Room | None, wanted: tuple[bool, int, bool], price: str
 ) -> None:
     train = _train(**settings)
-    passes = choose_passes(train, method, room)
+    passes = choose_passes(work_of(train, method), room)
     assert _choice(passes) == wanted
     assert price in describe(passes)
 
 
 def test_memory_is_only_measured_where_the_choice_depends_on_it() -> None:
-    assert needs_room(_train(), DAMA)
-    assert not needs_room(_train(), DPO)
-    assert not needs_room(_train(passes="one"), DAMA)
-    assert not needs_room(_train(gradient_checkpointing=False), DAMA)
+    assert needs_room(work_of(_train(), DAMA))
+    assert not needs_room(work_of(_train(), DPO))
+    assert not needs_room(work_of(_train(passes="one"), DAMA))
+    assert not needs_room(work_of(_train(gradient_checkpointing=False), DAMA))
 
 
 def test_one_pass_that_could_not_be_exact_is_refused() -> None:
     with pytest.raises(TrainingError, match="comes in 4 micro-batches"):
-        choose_passes(_train(passes="one", per_device_batch=1, accumulation=4), DAMA)
+        choose_passes(work_of(_train(passes="one", per_device_batch=1, accumulation=4), DAMA))
 
 
 def test_a_choice_survives_a_checkpoint() -> None:
-    passes = choose_passes(_train(), DAMA, PLENTY)
+    passes = choose_passes(work_of(_train(), DAMA), PLENTY)
     assert Passes.from_json(passes.to_json()) == passes

@@ -10,6 +10,8 @@ for N preferences of which K are kept (a backward is two forwards, recomputed ac
 One pass needs the activations of a rank's whole share at one time; two passes those of one micro-batch, so
 they can often do without recomputing where one pass cannot. A method without a statistic of the batch (DPO,
 D2PO) takes one pass at any accumulation: its micro-batches go backward as they come.
+
+The trainer decides on measured memory, `dama plan` on predicted memory, both here.
 """
 
 from __future__ import annotations
@@ -19,8 +21,28 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dama.errors import TrainingError
-from dama.loss.dama import Method
-from dama.spec.train import TrainSpec
+
+ROOM_SHARE = 0.5
+"""Of the free memory, for activations; the rest is for gradients, ZeRO's gathered weights and fragments."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the choice depends on beside memory."""
+
+    asked: str
+    """train.passes: one, two or auto."""
+    batch: int
+    """N: preferences of an optimizer batch."""
+    kept: int
+    """K: those that are learned from."""
+    per_device: int
+    """Preferences that a rank can run forward and backward at a time."""
+    accumulation: int
+    recompute: bool
+    """Whether the run file asks for gradient checkpointing."""
+    separable: bool
+    """Whether each preference's loss stands alone, without a statistic of the batch."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +64,7 @@ class Passes:
     """Preferences that go backward at a time."""
     recompute: bool
     """Whether the backward computes activations again."""
-    reason: str
+    reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the choice as JSON, so that a resumed training takes the same."""
@@ -54,47 +76,39 @@ class Passes:
         return cls(**saved)
 
 
-def separable(method: Method) -> bool:
-    """Say whether each preference's loss stands alone, without a statistic of the batch."""
-    return not method.model_aware
-
-
-def needs_room(train: TrainSpec, method: Method) -> bool:
+def needs_room(work: Work) -> bool:
     """Say whether the choice depends on memory: two passes may come, and recomputing was asked for."""
-    return train.gradient_checkpointing and train.passes != "one" and not separable(method)
+    return work.recompute and work.asked != "one" and not work.separable
 
 
-def choose_passes(train: TrainSpec, method: Method, room: Room | None = None) -> Passes:
-    """Return the cheaper way, or the one that `train.passes` asks for; both are exact.
+def choose_passes(work: Work, room: Room | None = None) -> Passes:
+    """Return the cheaper way, or the one that is asked for; both are exact.
 
     `room` is given where `needs_room`, and must be equal on every rank. TrainingError where one pass cannot
     be exact.
     """
-    recompute, at_once = train.gradient_checkpointing, train.per_device_batch
-    one = Passes(False, at_once, recompute, "")
-    two = Passes(True, at_once, recompute, "")
-    if recompute and room is not None and room.preference <= room.free:
-        fits = min(at_once, room.free // max(1, room.preference))
-        two = Passes(True, fits, False, "")
-    if train.passes == "one":
-        if train.accumulation > 1 and not separable(method):
+    one = Passes(False, work.per_device, work.recompute)
+    two = Passes(True, work.per_device, work.recompute)
+    if work.recompute and room is not None and room.preference <= room.free:
+        two = Passes(True, min(work.per_device, room.free // max(1, room.preference)), False)
+    if work.asked == "one":
+        if work.accumulation > 1 and not work.separable:
             raise TrainingError(
-                f"train.passes is one, and a rank's share comes in {train.accumulation} micro-batches",
+                f"train.passes is one, and a rank's share comes in {work.accumulation} micro-batches",
                 wanted="every gap of the batch before any backward",
                 do="set train.passes=auto, or train.accumulation=1",
             )
         return _because(one, "train.passes says so")
-    if train.passes == "two":
+    if work.asked == "two":
         return _because(two, "train.passes says so")
-    if separable(method):
+    if work.separable:
         return _because(one, "no preference's loss waits for the others")
-    if train.accumulation > 1:
+    if work.accumulation > 1:
         return _because(
             two, "gaps of the whole batch come before any backward, and it comes in micro-batches"
         )
-    kept = train.batch if method.filter == "none" else min(method.keep, train.batch)
-    price_one = train.batch * (4 if one.recompute else 3)
-    price_two = train.batch + kept * (4 if two.recompute else 3)
+    price_one = work.batch * (4 if one.recompute else 3)
+    price_two = work.batch + work.kept * (4 if two.recompute else 3)
     cheaper = two if price_two < price_one else one
     return _because(cheaper, f"{price_two} forwards a batch in two passes, {price_one} in one")
 

@@ -19,12 +19,10 @@ def _run(context: StageContext) -> dict[str, Any]:
 
     from dama.data.table import PreferenceTable
     from dama.hardness.cache import read_facts, write_facts
-    from dama.hardness.rules import RuleSplitter
+    from dama.stages.splitters import open_splitter
 
-    if context.spec.hardness is None:
-        raise HardnessError("this run has no hardness", do="add a part `hardness` to the run file")
+    splitter = open_splitter(context)
     preferences = PreferenceTable(context.inputs["data"])
-    splitter = RuleSplitter(context.spec.hardness.facts)
     with progress("preferences split", len(preferences)) as advance:
         written = write_facts(context.out, counted(splitter.split(preferences), advance))
     if written != len(preferences):

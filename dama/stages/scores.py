@@ -27,18 +27,10 @@ def _run(context: StageContext) -> dict[str, Any]:
 
     from dama.data.table import PreferenceTable
     from dama.hardness.cache import write_scores
-    from dama.hardness.clip import ClipScorer
     from dama.hardness.pairing import with_facts
+    from dama.stages.scorers import open_scorer
 
-    if context.spec.hardness is None:
-        raise HardnessError("this run has no hardness", do="add a part `hardness` to the run file")
-    spec = context.spec.hardness.scorer
-    if isinstance(spec, MiniatureScorer):
-        model, weights = "local", str(context.inputs["world"] / "clip")
-    else:
-        model, weights = spec.model, spec.weights
-        _check_digest(spec)
-    scorer = ClipScorer(model, weights, batch=spec.batch, over_length=spec.over_length)
+    scorer = open_scorer(context)
     preferences = PreferenceTable(context.inputs["data"])
     images = preferences.images()
     started = time.monotonic()
@@ -49,24 +41,6 @@ def _run(context: StageContext) -> dict[str, Any]:
         raise HardnessError(f"{len(preferences)} preferences came in, scores of {written} went out")
     context.notes["preferences_per_second"] = round(written / max(time.monotonic() - started, 1e-9), 2)
     return {"preferences": written, "images": len(images)}
-
-
-def _check_digest(scorer: OpenClipScorer) -> None:
-    """Raise HardnessError when a local folder's weights are not those that the run was frozen with."""
-    from pathlib import Path
-
-    from dama.stages.freeze import folder_digest
-
-    if scorer.digest is None:
-        return
-    folder = Path(scorer.weights.removeprefix("file://"))
-    found = folder_digest(folder)
-    if found != scorer.digest:
-        raise HardnessError(
-            f"the CLIP weights in {folder} changed since the run was frozen (sha256 {found[:12]}…)",
-            wanted=f"{scorer.digest[:12]}…",
-            do="restore them, or start a new run with what is there now",
-        )
 
 
 STAGE = Stage(

@@ -27,4 +27,4 @@ def preprocess(
     goal = "data" if spec.hardness is None else "alpha"
     share = share_of(spec, shard)
     how, names = program(context.obj["debug"]), typed(runfile, overrides)
-    run_all(spec, all_stages(), out, program=how, typed=names, goal=goal, share=share)
+    run_all(spec, all_stages(), out, program=how, typed=names, goal=goal, share=share, verb="preprocess")

@@ -39,7 +39,7 @@ def command(
     """Return the command that runs one stage of a frozen run file, by torchrun when it has several ranks."""
     ranks = stage.ranks(spec)
     start = ["-m", "dama.stages.torchrun", str(ranks)] if ranks > 1 else []
-    part = [] if share is None or share.whole else ["--shard", str(share)]
+    part = ["--shard", str(share)] if stage.in_shards and share is not None and not share.whole else []
     return [sys.executable, *start, *program, "stage", stage.name, str(runfile), "--frozen", *part]
 
 

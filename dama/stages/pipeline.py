@@ -48,13 +48,14 @@ def run_all(
     typed: str = "RUNFILE",
     goal: str | None = None,
     share: Share | None = None,
+    verb: str = "run",
 ) -> tuple[Ran, ...]:
     """Run every stage of `spec` that is not committed yet, each in a process of its own; publish the report.
 
-    `program` is what python gets to understand `stage NAME RUNFILE`; `typed` is the run file as the person
-    named it, for the line that says how to repeat. With a `goal` only the stages run that lead to it. With a
-    `share` only that much of stages in shards is made, and a stage that reads what others still make is left
-    to them. Raises StageFailed, and what `freeze` raises.
+    `program` is what python gets to understand `stage NAME RUNFILE`; `verb` and `typed` are the command and
+    the run file as the person typed them, for the line that says how to repeat. With a `goal` only the stages
+    run that lead to it. With a `share` only that much of stages in shards is made, and a stage that reads what
+    others still make is left to them. Raises StageFailed, and what `freeze` raises.
     """
     spec = freeze(spec)
     store, whole = open_store(spec.storage), plan(spec, stages)
@@ -82,7 +83,7 @@ def run_all(
             part = f" (share {share})" if share is not None and planned.stage.in_shards else ""
             console.print(f"[bold]{name}[/]: {escape(planned.stage.title)}{part}")
             started = time.monotonic()
-            ended = run_process(spec, planned, runfile, program=program, typed=typed, share=share)
+            ended = run_process(spec, planned, runfile, program=program, typed=typed, share=share, verb=verb)
             if ended.signal is not None:
                 ended.stop()
             seconds = time.monotonic() - started
@@ -166,6 +167,7 @@ def run_process(
     typed: str = "RUNFILE",
     again: bool = True,
     share: Share | None = None,
+    verb: str = "run",
 ) -> Ended:
     """Run one stage of the frozen `runfile` as a process; say how it ended, StageFailed when it failed.
 
@@ -198,10 +200,11 @@ def run_process(
         how = f"asked for another start {starts} times"
     else:
         how = f"failed with exit code {code}"
-    repeat = f"`dama stage {shlex.quote(stage.name)} {typed}`"
+    part = "" if share is None else f" --shard {share}"
+    repeat = f"`dama stage {shlex.quote(stage.name)} {typed}{part if stage.in_shards else ''}`"
     raise StageFailed(
         f"stage '{stage.name}' {how}",
-        do=f"see its line above; {repeat} repeats it, `dama run {typed}` goes on",
+        do=f"see its line above; {repeat} repeats it, `dama {verb} {typed}{part}` goes on",
     )
 
 

@@ -27,7 +27,7 @@ class AskedFacts(Part):
     """Facts are what a language model makes of a response, asked with a fixed instruction."""
 
     language: str = "en"
-    """Language of the responses, as a two-letter code, for the rules that split where no reply can be read."""
+    """Language of the responses, as a two-letter code, for the rules that take over where a reply fails."""
     max_characters: PositiveInt = 20_000
     """A longer response, or question, is cut there and flagged."""
     max_facts: PositiveInt = 64
@@ -54,7 +54,8 @@ class VllmFacts(AskedFacts):
     def _room_to_ask(self) -> VllmFacts:
         if self.reply_tokens >= self.context_tokens:
             raise ValueError(
-                f"reply_tokens {self.reply_tokens} leaves no room to ask in context_tokens {self.context_tokens}"
+                f"reply_tokens {self.reply_tokens} leaves no room to ask, with context_tokens "
+                f"{self.context_tokens}"
             )
         return self
 

@@ -115,7 +115,7 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
         merged = MODELS.get(
             word, {"model": {"kind": "miniature"}, "data": {"kind": "miniature"}, "world": {}}
         )
-    layers = _splitter_words(layers, problems)
+    layers = _facts_written_out(layers, problems)
     for number, layer in enumerate(layers):
         layer = dict(layer)
         if number <= last:  # the word stands for the whole model, so what was written below it goes
@@ -133,22 +133,20 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
     return merged
 
 
-def _splitter_words(layers: list[dict[str, Any]], problems: list[Problem]) -> list[dict[str, Any]]:
-    """Write out the word that stands for the model of `hardness.facts`, where vLLM is its engine."""
+def _facts_written_out(layers: list[dict[str, Any]], problems: list[Problem]) -> list[dict[str, Any]]:
+    """Say in `hardness.facts` what may be left out: rules as its engine, a word for vLLM's model."""
     parts = [_facts_part(layer) for layer in layers]
-    engine = next((part["engine"] for part in reversed(parts) if "engine" in part), None)
-    if engine != "vllm":
-        return layers
+    engine = next((part["engine"] for part in reversed(parts) if "engine" in part), "rules")
     written = []
     for layer, part in zip(layers, parts, strict=True):
+        part = {"engine": engine, **part} if part and not any("engine" in other for other in parts) else part
         word = part.get("model")
-        if isinstance(word, str):
+        if engine == "vllm" and isinstance(word, str):
             if word not in SPLITTERS:
                 wanted = f"{', '.join(SPLITTERS)}, or a model written out"
                 problems.append(Problem("hardness.facts.model", f"'{word}'", wanted=wanted))
-            model = SPLITTERS.get(word, SPLITTERS["tiny"])
-            layer = {**layer, "hardness": {**layer["hardness"], "facts": {**part, "model": model}}}
-        written.append(layer)
+            part = {**part, "model": SPLITTERS.get(word, SPLITTERS["tiny"])}
+        written.append({**layer, "hardness": {**layer["hardness"], "facts": part}} if part else layer)
     return written
 
 

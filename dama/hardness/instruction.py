@@ -12,8 +12,6 @@ from typing import Any
 
 VERSION = 1
 """Version of the instruction; part of what names the facts."""
-Messages = list[dict[str, str]]
-"""A conversation: role and content of every message."""
 
 
 @functools.cache
@@ -22,7 +20,7 @@ def instruction(version: int = VERSION) -> str:
     return files("dama.hardness").joinpath(f"facts_instruction_{version}.txt").read_text("utf-8").strip()
 
 
-def facts_messages(question: str, response: str) -> Messages:
+def facts_messages(question: str, response: str) -> list[dict[str, str]]:
     """Return the messages that ask for the facts of `response` to `question`."""
     return [
         {"role": "system", "content": instruction()},

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from dama.errors import HardnessError
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext
 from dama.stages.progress import counted, progress
+from dama.stages.splitters import WORLD, asks_world, facts_key, require_splitter
+
+log = logging.getLogger(__name__)
 
 
-def _key(spec: RunSpec) -> dict[str, Any] | None:
-    return None if spec.hardness is None else spec.hardness.facts.model_dump(mode="json")
+def _reads(spec: RunSpec) -> tuple[str, ...]:
+    return (WORLD, "data") if asks_world(spec) and spec.world is not None else ("data",)
 
 
 def _run(context: StageContext) -> dict[str, Any]:
     from collections import Counter
 
     from dama.data.table import PreferenceTable
+    from dama.hardness.asked import many_fell_back
     from dama.hardness.cache import read_facts, write_facts
     from dama.stages.splitters import open_splitter
 
@@ -32,20 +37,24 @@ def _run(context: StageContext) -> dict[str, Any]:
     for facts in read_facts(context.out):
         flags.update(facts.flags)
         chosen, rejected = chosen + len(facts.chosen), rejected + len(facts.rejected)
+    if warning := many_fell_back(flags, written):
+        log.warning(warning)
     return {
         "preferences": written,
         "chosen_facts": chosen,
         "rejected_facts": rejected,
         "flags": dict(sorted(flags.items())),
+        "splitter": facts_key(context.spec),
     }
 
 
 STAGE = Stage(
     name="facts",
-    version=1,
-    reads=lambda spec: ("data",),
-    key=_key,
+    version=2,
+    reads=_reads,
+    key=facts_key,
     run=_run,
     title="split answers into facts",
     wanted=lambda spec: spec.hardness is not None,
+    ready=require_splitter,
 )

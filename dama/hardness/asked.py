@@ -97,6 +97,6 @@ def many_fell_back(flags: dict[str, int], preferences: int) -> str | None:
         return None
     return (
         f"{count:,} of {2 * preferences:,} responses ({100 * share:.0f} %) were split by rules, for the "
-        "language model's reply could not be read: look at those flagged `fallback`, choose another model, or "
-        "raise hardness.facts.reply_tokens"
+        "language model's reply could not be read: look at those flagged `fallback`, choose another model "
+        "or raise hardness.facts.reply_tokens"
     )

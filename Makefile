@@ -2,6 +2,8 @@
 
 VENV ?= .venv
 PYTHON ?= python3
+# Which images `make images` builds: cpu for tests and laptops, cuda for clusters (what `make push` pushes).
+FLAVOUR ?= cpu
 # Where torch's CPU build is found on machines without CUDA; empty where pip's own settings find it.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Processes that run tests; `WORKERS=0` runs them in one.
@@ -10,7 +12,8 @@ PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --maxprocesses 8
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow bench bench-gpu lint format lock install clean
+.PHONY: help demo test test-slow bench bench-gpu lint format lock install clean \
+	images push sbom audit compose compose-test
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,8 +49,32 @@ format: $(INSTALLED) ## let ruff format the code
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-lock: $(INSTALLED) ## write requirements/*.lock from pyproject.toml
+lock: $(INSTALLED) ## write every requirements*.lock from pyproject.toml
 	requirements/lock $(VENV)/bin/uv
+
+audit: $(INSTALLED) ## known weaknesses of what the locks name; images/audit.allow has those that are accepted
+	images/audit $(VENV)/bin/uv
+
+images: ## build the images (FLAVOUR=cpu, or cuda as a cluster runs them)
+	TORCH_INDEX="$(TORCH_INDEX)" images/make $(FLAVOUR) control train preprocess
+
+push: FLAVOUR := $(if $(filter command line environment,$(origin FLAVOUR)),$(FLAVOUR),cuda)
+push: $(INSTALLED) ## build, push to REGISTRY=host/path and write the digests into the lock of images
+	@[ -n "$(REGISTRY)" ] || { echo "dama: error: no registry; to mend: make push REGISTRY=registry.example.org/team" >&2; exit 2; }
+	TORCH_INDEX="$(TORCH_INDEX)" images/make $(FLAVOUR) control train preprocess
+	images/push "$(REGISTRY)" $(FLAVOUR) "$(VENV)/bin/dama" $(LOCK)
+
+sbom: ## what is in each image, as SPDX, into build/sbom
+	images/sbom $(FLAVOUR) build/sbom
+
+compose: ## the miniature pipeline in containers, with an S3 server; the report lands in build/report
+	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess
+	mkdir -p build/report
+	REPORT_USER="$${REPORT_USER:-$$(id -u):$$(id -g)}" docker compose up --abort-on-container-failure
+
+compose-test: $(INSTALLED) ## the images and compose.yaml, for real: resumed, interrupted, refused (needs Docker)
+	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess test
+	$(VENV)/bin/python -m pytest -m docker tests/images $(PYTEST_ARGS)
 
 install: $(INSTALLED) ## only set up .venv
 

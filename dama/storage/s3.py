@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 MULTIPART_BYTES = 16 << 20
 """Larger files move in parts of this size, several at a time."""
+PUBLIC_KEY = "compose-only"
+"""compose.yaml's default for both keys."""
+COMPOSE_HOST = "store.compose.internal"
+"""The name of the S3 server inside compose's network, the one place where PUBLIC_KEY is accepted."""
 _CONCURRENCY = 8
 _CONNECT_SECONDS = 5.0
 _REFUSED = {
@@ -142,6 +146,21 @@ class S3Store:
         """Return None: nothing of this store is a local file."""
         check_key(key)
 
+    def create_bucket(self) -> bool:
+        """Create the bucket; False when it was there already and its objects can be listed."""
+        region = self._client.meta.region_name
+        place = {} if region == "us-east-1" else {"LocationConstraint": region}
+        known = self._client.exceptions
+        with self._told(""):
+            try:
+                self._client.create_bucket(
+                    Bucket=self.bucket, **({"CreateBucketConfiguration": place} if place else {})
+                )
+            except (known.BucketAlreadyOwnedByYou, known.BucketAlreadyExists):
+                self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)  # another's is refused here
+                return False
+        return True
+
     def _key(self, key: str) -> str:
         return self._root + check_key(key)
 
@@ -229,6 +248,12 @@ def s3_client(spec: StorageSpec) -> Any:  # noqa: ANN401 - boto3 makes its class
         ignore_configured_endpoint_urls=True,  # the run file says where; the environment does not
     )
     keys: dict[str, Any] = _keys(spec.keys) if spec.keys is not None else {}
+    if PUBLIC_KEY in keys.values() and (spec.endpoint_url is None or spec.endpoint_url.host != COMPOSE_HOST):
+        raise AccessRefused(
+            "storage.keys holds the default key of compose.yaml, which everybody knows",
+            wanted="keys of your own anywhere but inside that compose network",
+            do="set the variables that storage.keys names to them",
+        )
     session = boto3.session.Session(**keys)
     return session.client(
         "s3",

@@ -1,4 +1,4 @@
-"""Run while the preprocessing image is built: vLLM and open_clip load beside each other, without a compiler."""
+"""Run while the preprocessing image is built: vLLM and open_clip load side by side, without a compiler."""
 
 import os
 
@@ -10,10 +10,10 @@ from torchvision_cpu import declare_missing_operators
 
 declare_missing_operators()
 
-import open_clip
-import vllm
-from vllm import LLM, SamplingParams
-from vllm.sampling_params import StructuredOutputsParams
+import open_clip  # noqa: E402 - after the operators
+import vllm  # noqa: E402
+from vllm import LLM  # noqa: E402
+from vllm.sampling_params import StructuredOutputsParams  # noqa: E402
 
-print(f"vLLM {vllm.__version__} ({LLM.__name__}, {SamplingParams.__name__}, {StructuredOutputsParams.__name__})")
-print(f"open_clip {open_clip.__version__}, {len(open_clip.list_models())} models")
+print(f"vLLM {vllm.__version__} with {LLM.__name__} and {StructuredOutputsParams.__name__}")
+print(f"open_clip {open_clip.__version__} with {len(open_clip.list_models())} models")

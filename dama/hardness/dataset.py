@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,16 @@ SUMMARY = "summary.json"
 
 
 def write_dataset_hardness(
-    facts: Path, scores: Path, out: Path, form: Form, aggregate: Aggregate
+    facts: Path,
+    scores: Path,
+    out: Path,
+    form: Form,
+    aggregate: Aggregate,
+    made_from: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fill `out` with `hardness.parquet` and `summary.json` from both stages' folders; return the summary.
+
+    `made_from` goes into the summary as it is (see `dama.hardness.summary.made_from`).
 
     Scores are read twice, once for δ̄ and once to write, so that only numbers are held, not texts.
     """
@@ -49,7 +56,8 @@ def write_dataset_hardness(
             }
 
     write_hardness(out, rows())
-    summary = {"form": form, "aggregate": aggregate, **summarise(deltas, alphas, differences, flags)}
+    found = summarise(deltas, alphas, differences, flags)
+    summary = {"form": form, "aggregate": aggregate, **(made_from or {}), **found}
     text = json.dumps(summary, sort_keys=True, indent=1, allow_nan=False) + "\n"
     (out / SUMMARY).write_text(text, encoding="utf-8")
     return summary

@@ -17,18 +17,19 @@ def _key(spec: RunSpec) -> dict[str, Any] | None:
 
 def _run(context: StageContext) -> dict[str, Any]:
     from dama.hardness.dataset import write_dataset_hardness
+    from dama.hardness.summary import made_from
 
     spec = context.spec.hardness
     if spec is None:
         raise HardnessError("this run has no hardness", do="add a part `hardness` to the run file")
-    return write_dataset_hardness(
-        context.inputs["facts"], context.inputs["scores"], context.out, spec.form, spec.aggregate
-    )
+    facts, scores = context.inputs["facts"], context.inputs["scores"]
+    told = made_from(context.metas)
+    return write_dataset_hardness(facts, scores, context.out, spec.form, spec.aggregate, told)
 
 
 STAGE = Stage(
     name="alpha",
-    version=1,
+    version=2,
     reads=lambda spec: ("scores", "facts"),
     key=_key,
     run=_run,

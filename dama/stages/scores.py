@@ -6,9 +6,11 @@ from typing import Any
 
 from dama.errors import HardnessError
 from dama.spec.hardness import MiniatureScorer, OpenClipScorer
+from dama.spec.paths import is_path
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.progress import counted, progress
+from dama.stages.scorers import open_scorer, require_scorer
 
 
 def _key(spec: RunSpec) -> dict[str, Any] | None:
@@ -16,9 +18,9 @@ def _key(spec: RunSpec) -> dict[str, Any] | None:
     if spec.hardness is None:
         return None
     scorer = spec.hardness.scorer
-    key = scorer.model_dump(mode="json", exclude={"batch"})
-    if isinstance(scorer, OpenClipScorer) and scorer.digest is not None:
-        del key["weights"]  # a folder: its bytes name it, not its place
+    key = scorer.model_dump(mode="json", exclude={"batch", "device"})
+    if isinstance(scorer, OpenClipScorer) and scorer.digest is not None and is_path(scorer.weights):
+        del key["weights"], key["model"]  # a folder: its bytes name it, not its place
     return key
 
 
@@ -28,11 +30,10 @@ def _run(context: StageContext) -> dict[str, Any]:
     from dama.data.table import PreferenceTable
     from dama.hardness.cache import write_scores
     from dama.hardness.pairing import with_facts
-    from dama.stages.scorers import open_scorer
 
     scorer = open_scorer(context)
     preferences = PreferenceTable(context.inputs["data"])
-    images = preferences.images()
+    images = preferences.images(context.spec.data.max_pixels)
     started = time.monotonic()
     with progress("preferences scored", len(preferences)) as advance:
         pairs = with_facts(preferences, context.inputs["facts"])
@@ -40,12 +41,12 @@ def _run(context: StageContext) -> dict[str, Any]:
     if written != len(preferences):
         raise HardnessError(f"{len(preferences)} preferences came in, scores of {written} went out")
     context.notes["preferences_per_second"] = round(written / max(time.monotonic() - started, 1e-9), 2)
-    return {"preferences": written, "images": len(images)}
+    return {"preferences": written, **scorer.account()}
 
 
 STAGE = Stage(
     name="scores",
-    version=1,
+    version=2,
     reads=lambda spec: with_world(
         spec,
         "data",
@@ -56,4 +57,5 @@ STAGE = Stage(
     run=_run,
     title="score facts against images",
     wanted=lambda spec: spec.hardness is not None,
+    ready=require_scorer,
 )

@@ -34,7 +34,7 @@ class TextTower:
         self._tower = clip.model.text if inside else clip.model
         self._named = "model.text." if inside else "model."
         self._pool = getattr(self._tower, "pool_type" if inside else "text_pool_type", None)
-        self._end = getattr(self._tower, "eos_id" if inside else "text_eos_id", None)
+        self._end: Any = getattr(self._tower, "eos_id" if inside else "text_eos_id", None)
         self.shortens = _causal(self._tower) and self._pool in ("argmax", "eos")
         """Whether positions behind the last that is read are left out."""
         self.context = clip.context

@@ -50,7 +50,7 @@ def require_scorer(spec: RunSpec) -> None:
 
 
 class RunScorer:
-    """A run's scorer. Its model is loaded by the first `score`: a process with nothing left to score loads none."""
+    """A run's scorer, its model loaded by the first `score`: a process with nothing to score loads none."""
 
     def __init__(self, context: StageContext, spec: ScorerSpec) -> None:
         self._context, self._spec = context, spec

@@ -23,11 +23,11 @@ def write_dataset_hardness(
     out: Path,
     form: Form,
     aggregate: Aggregate,
-    made_from: Mapping[str, Any] | None = None,
+    made_by: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fill `out` with `hardness.parquet` and `summary.json` from both stages' folders; return the summary.
 
-    `made_from` goes into the summary as it is (see `dama.hardness.summary.made_from`).
+    `made_by` goes into the summary as it is: who split and who scored (`dama.hardness.summary.made_by`).
 
     Scores are read twice, once for δ̄ and once to write, so that only numbers are held, not texts.
     """
@@ -57,7 +57,7 @@ def write_dataset_hardness(
 
     write_hardness(out, rows())
     found = summarise(deltas, alphas, differences, flags)
-    summary = {"form": form, "aggregate": aggregate, **(made_from or {}), **found}
+    summary = {"form": form, "aggregate": aggregate, **(made_by or {}), **found}
     text = json.dumps(summary, sort_keys=True, indent=1, allow_nan=False) + "\n"
     (out / SUMMARY).write_text(text, encoding="utf-8")
     return summary

@@ -59,7 +59,7 @@ def summarise(
     }
 
 
-def made_from(metas: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def made_by(metas: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the commits of stages facts and scores say of themselves: counts, splitter, scorer.
 
     `splitter` and `scorer` describe an engine each (model, revision, version of the instruction); they are

@@ -17,14 +17,14 @@ def _key(spec: RunSpec) -> dict[str, Any] | None:
 
 def _run(context: StageContext) -> dict[str, Any]:
     from dama.hardness.dataset import write_dataset_hardness
-    from dama.hardness.summary import made_from
+    from dama.hardness.summary import made_by
 
     spec = context.spec.hardness
     if spec is None:
         raise HardnessError("this run has no hardness", do="add a part `hardness` to the run file")
     facts, scores = context.inputs["facts"], context.inputs["scores"]
-    told = made_from(context.metas)
-    return write_dataset_hardness(facts, scores, context.out, spec.form, spec.aggregate, told)
+    told = made_by(context.metas)
+    return write_dataset_hardness(facts, scores, context.out, spec.form, spec.aggregate, made_by=told)
 
 
 STAGE = Stage(

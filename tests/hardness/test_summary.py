@@ -10,7 +10,7 @@ import pytest
 
 from dama.hardness.cache import write_facts, write_scores
 from dama.hardness.dataset import write_dataset_hardness
-from dama.hardness.summary import made_from, summarise
+from dama.hardness.summary import made_by, summarise
 from dama.records import Facts, PairScore
 
 
@@ -52,9 +52,9 @@ def test_the_papers_ends_of_beta_data_follow_from_its_mean_hardness() -> None:
 
 def test_counts_and_engines_are_what_the_stages_say() -> None:
     facts = {"chosen_facts": 5, "rejected_facts": 4, "splitter": {"engine": "vllm", "instruction": "1"}}
-    assert made_from({"facts": facts, "scores": {"scorer": {"model": "ViT"}}, "data": {"rows": 9}}) == {
+    assert made_by({"facts": facts, "scores": {"scorer": {"model": "ViT"}}, "data": {"rows": 9}}) == {
         "facts": {"chosen": 5, "rejected": 4, "total": 9},
         "splitter": {"engine": "vllm", "instruction": "1"},
         "scorer": {"model": "ViT"},
     }
-    assert made_from({"facts": {}, "scores": {"scorer": None}}) == {"facts": {}, "splitter": {}, "scorer": {}}
+    assert made_by({"facts": {}, "scores": {"scorer": None}}) == {"facts": {}, "splitter": {}, "scorer": {}}

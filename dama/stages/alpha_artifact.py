@@ -13,7 +13,8 @@ from dama.spec.load import load
 from dama.spec.places import check_store
 from dama.spec.run import RunSpec
 from dama.spec.storage import StorageSpec
-from dama.stages.base import MADE, run_record
+from dama.stages.base import run_record
+from dama.stages.made import MADE, read_made
 from dama.storage.base import Store, check_key
 from dama.storage.commit import COMMIT, Commit, fetch_artifact, read_commit
 from dama.storage.local import LocalStore
@@ -153,9 +154,7 @@ def _seconds(store: Store, prefixes: Sequence[str]) -> dict[str, float]:
     """Return what was recorded beside artifacts, by stage; nothing where there is no record."""
     seconds = {}
     for prefix in prefixes:
-        try:
-            made = json.loads(store.get_bytes(f"{prefix}/{MADE}"))
-            seconds[str(made["stage"])] = float(made["seconds"])
-        except (ObjectMissing, ValueError, KeyError, TypeError):
-            continue  # a note for people, no part of the artifact
+        made = read_made(store, prefix)
+        if isinstance(made.get("seconds"), int | float):
+            seconds[str(made.get("stage"))] = float(made["seconds"])
     return seconds

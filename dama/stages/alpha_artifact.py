@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,13 +92,13 @@ def _of_run(spec: RunSpec, file: Path, scratch: Path) -> AlphaArtifact:
     """Return what the run recorded as its artifact of stage alpha."""
     if spec.hardness is None:
         raise HardnessError(f"run '{spec.name}' has no hardness", do="add a part `hardness` to the run file")
-    store = open_store(spec.storage)
+    store, named = open_store(spec.storage), shlex.quote(str(file))
     prefixes = {name: _recorded(store, spec.name, name) for name in BEFORE}
     prefix = prefixes["alpha"]
     if prefix is None:
         raise HardnessError(
             f"run '{spec.name}' has computed no hardness in {store.uri}",
-            do=f"run `dama stage alpha {file}` (or `dama run {file}` for all)",
+            do=f"run `dama preprocess {named}` (or `dama run {named}` for all)",
         )
     found = _opened(store, prefix, spec.name, [one for one in prefixes.values() if one], scratch)
     for key in ("form", "aggregate"):
@@ -105,7 +106,7 @@ def _of_run(spec: RunSpec, file: Path, scratch: Path) -> AlphaArtifact:
         if made != wanted:
             raise HardnessError(
                 f"{found.place} was made with hardness.{key}={made}, and {file} says {wanted}",
-                do=f"run `dama stage alpha {file}`, which needs no GPU, or name the artifact itself",
+                do=f"run `dama stage alpha {named}`, which needs no GPU, or name the artifact itself",
             )
     return found
 

@@ -15,6 +15,7 @@ import typer
 from dama import __version__
 from dama.cli.bucket import bucket
 from dama.cli.demo import demo
+from dama.cli.hardness import hardness
 from dama.cli.images import app as images
 from dama.cli.plan import plan
 from dama.cli.preprocess import preprocess
@@ -62,6 +63,7 @@ app.command(rich_help_panel=_RUNS)(preprocess)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)
+app.add_typer(hardness, name="hardness", rich_help_panel=_RUNS)
 app.command(rich_help_panel=_FILES)(validate)
 app.command(rich_help_panel=_FILES)(plan)
 app.command(rich_help_panel=_FILES)(schema)

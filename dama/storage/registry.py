@@ -66,7 +66,8 @@ def check_image(text: str, timeout_seconds: float = 20.0) -> None:
     try:
         body = _get(reference.address, timeout_seconds)
     except urllib.error.HTTPError as error:
-        raise _told(reference, error.code) from error
+        with error:  # it holds the connection
+            raise _told(reference, error.code) from error
     except (OSError, ValueError) as error:
         raise StoreUnreachable(
             f"{reference.registry} does not answer ({' '.join(str(error).split())})",
@@ -82,11 +83,10 @@ def _get(address: str, timeout: float, token: str = "") -> bytes:
     try:
         return _read(urllib.request.Request(address, headers=headers), timeout)  # noqa: S310 - see `address`
     except urllib.error.HTTPError as error:
-        if error.code != 401 or token:
-            raise
         realm = _realm(error.headers.get("WWW-Authenticate", ""), address)
-        if realm is None:
+        if error.code != 401 or token or realm is None:
             raise
+        error.close()
     answer = json.loads(_read(urllib.request.Request(realm), timeout))  # noqa: S310 - checked in `_realm`
     if not isinstance(answer, dict):
         raise ValueError("the token server sent no token")

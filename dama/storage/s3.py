@@ -147,19 +147,20 @@ class S3Store:
         check_key(key)
 
     def create_bucket(self) -> bool:
-        """Create the bucket; False when it was there already and its objects can be listed."""
+        """Create the bucket; False when it is there already and is ours to use."""
+        from botocore.exceptions import ClientError
+
         region = self._client.meta.region_name
-        place = {} if region == "us-east-1" else {"LocationConstraint": region}
-        known = self._client.exceptions
+        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         with self._told(""):
             try:
-                self._client.create_bucket(
-                    Bucket=self.bucket, **({"CreateBucketConfiguration": place} if place else {})
-                )
-            except (known.BucketAlreadyOwnedByYou, known.BucketAlreadyExists):
-                self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)  # another's is refused here
-                return False
-        return True
+                self._client.head_bucket(Bucket=self.bucket)
+            except ClientError as error:
+                if str(error.response.get("Error", {}).get("Code", "")) not in (*_MISSING, "NoSuchBucket"):
+                    raise
+                self._client.create_bucket(Bucket=self.bucket, **place)
+                return True
+        return False
 
     def _key(self, key: str) -> str:
         return self._root + check_key(key)

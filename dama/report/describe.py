@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import platform
+import re
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
+from typing import Any
 
 from dama.spec.data import MiniatureData
 from dama.spec.method import D2po, Dama, Mdpo, WeightedSum
 from dama.spec.model import HubModel, LocalModel
 from dama.spec.run import RunSpec
 
+_HEX = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+"""A commit or a sha256: its first letters are enough for people."""
 _PACKAGES = ("dama", "torch", "transformers", "deepspeed", "open_clip_torch", "pyarrow", "matplotlib")
 
 
@@ -59,6 +64,20 @@ def described_method(spec: RunSpec) -> str:
         parts.append(f"{method.reading} reading")
     if spec.train.lora is not None:
         parts.append(f"LoRA of rank {spec.train.lora.rank}")
+    return " · ".join(parts)
+
+
+def described_engine(engine: Mapping[str, Any]) -> str:
+    """Return what a splitter or a scorer says of itself, on one line: `open_clip · model ViT-B-32 · …`."""
+    parts = [str(engine["engine"])] if "engine" in engine else []
+    for key, value in engine.items():
+        if key == "engine" or value is None:
+            continue
+        if isinstance(value, Mapping):
+            parts.append(f"{key} {described_engine(value)}")
+            continue
+        text = value[:8] if isinstance(value, str) and _HEX.fullmatch(value) else str(value)
+        parts.append(f"{key.replace('_', ' ')} {text}")
     return " · ".join(parts)
 
 

@@ -102,9 +102,10 @@ def test_four_stages_lead_from_rows_to_alpha(dataset: Path, clip_folder: Path, t
     assert metas["alpha"] is not None
     summary = json.loads((folders["alpha"] / "summary.json").read_text())
     assert metas["alpha"].meta == summary
-    assert (summary["facts"]["chosen_facts"], summary["facts"]["rejected_facts"]) == (12, 14)
-    assert summary["facts"]["splitter"]["engine"] == "rules"
-    assert summary["scores"]["scorer"]["model"] == "local"
+    assert summary["splitter"]["engine"] == "rules"
+    assert (summary["scorer"]["model"], summary["scorer"]["precision"]) == ("local", "float32")
+    assert summary["scores"]["images"] == summary["scores"]["images_encoded"] == 7
+    assert summary["scores"]["texts_encoded"] == 3
     assert summary["preferences"] == 7
     assert summary["facts"] == {"chosen": 12, "rejected": 14, "total": 26}
     deltas = [one.delta for one in read_hardness(folders["alpha"])]

@@ -24,14 +24,14 @@ def write_dataset_hardness(
     form: Form,
     aggregate: Aggregate,
     *,
-    made_from: Mapping[str, Any] | None = None,
+    made_by: Mapping[str, Any] | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Any]:
     """Fill `out` with `hardness.parquet` and `summary.json`, in the order of `scored`; return the summary.
 
     `scored` is gone through twice, once for δ̄ and once to write, so that only numbers are held, not texts.
-    `made_from` goes into the summary as it is (see `dama.hardness.summary.made_from`). `advance` is told of
-    preferences written.
+    `made_by` goes into the summary as it is: who split and who scored (`dama.hardness.summary.made_by`).
+    `advance` is told of preferences written.
     """
     deltas, differences, flags = array("d"), array("d"), Counter[str]()
     for fact, score in scored:
@@ -60,8 +60,8 @@ def write_dataset_hardness(
 
     if (written := write_hardness(out, rows())) != len(deltas):
         raise HardnessError(f"{len(deltas)} preferences were read at first, {written} the second time")
-    found = summarise(deltas, alphas, differences, flags)
-    summary = {"form": form, "aggregate": aggregate, **(made_from or {}), **found}
+    counted = summarise(deltas, alphas, differences, flags)
+    summary = {"form": form, "aggregate": aggregate, **counted, **(made_by or {})}
     text = json.dumps(summary, sort_keys=True, indent=1, allow_nan=False) + "\n"
     (out / SUMMARY).write_text(text, encoding="utf-8")
     return summary

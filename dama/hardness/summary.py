@@ -59,16 +59,21 @@ def summarise(
     }
 
 
-def made_from(metas: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the commits of stages facts and scores say of themselves: counts, splitter, scorer.
+def made_by(metas: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the commits of stages facts and scores say of themselves.
 
-    `splitter` and `scorer` describe an engine each (model, revision, version of the instruction); they are
-    empty where a stage says nothing.
+    `facts` and `scores` are counts (facts of either side; images, facts that were cut). `splitter` and
+    `scorer` describe an engine each (model, revision, version of the instruction). Each is empty where a
+    stage says nothing.
     """
     facts, scores = metas.get("facts", {}), metas.get("scores", {})
     counts = {side: facts[f"{side}_facts"] for side in ("chosen", "rejected") if f"{side}_facts" in facts}
+    others = {
+        name: count for name, count in scores.items() if isinstance(count, int) and name != "preferences"
+    }
     return {
         "facts": {**counts, "total": sum(counts.values())} if counts else {},
+        "scores": dict(sorted(others.items())),
         "splitter": dict(facts.get("splitter") or {}),
         "scorer": dict(scores.get("scorer") or {}),
     }

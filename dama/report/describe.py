@@ -16,6 +16,8 @@ from dama.spec.run import RunSpec
 
 _HEX = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 """A commit or a sha256: its first letters are enough for people."""
+_ORDER = {name: place for place, name in enumerate(("model", "weights", "revision", "instruction"))}
+"""What an engine is told by first."""
 _PACKAGES = ("dama", "torch", "transformers", "deepspeed", "open_clip_torch", "pyarrow", "matplotlib")
 
 
@@ -68,17 +70,24 @@ def described_method(spec: RunSpec) -> str:
 
 
 def described_engine(engine: Mapping[str, Any]) -> str:
-    """Return what a splitter or a scorer says of itself, on one line: `open_clip · model ViT-B-32 · …`."""
+    """Return what a splitter or a scorer says of itself, on one line: `open_clip · model ViT-B-32 · …`.
+
+    Its limits, which are numbers, are left out: they stand in the artifact's summary.
+    """
     parts = [str(engine["engine"])] if "engine" in engine else []
-    for key, value in engine.items():
-        if key == "engine" or value is None:
-            continue
+    for key in sorted(set(engine) - {"engine"}, key=lambda key: (_ORDER.get(key, len(_ORDER)), key)):
+        value = engine[key]
         if isinstance(value, Mapping):
-            parts.append(f"{key} {described_engine(value)}")
-            continue
-        text = value[:8] if isinstance(value, str) and _HEX.fullmatch(value) else str(value)
-        parts.append(f"{key.replace('_', ' ')} {text}")
+            known = [_short(one) for name, one in value.items() if name != "kind" and one is not None]
+            value = " ".join(known) or str(value.get("kind", ""))
+        if isinstance(value, str) or (key == "instruction" and value is not None):
+            parts.append(f"{key.replace('_', ' ')} {_short(value)}")
     return " · ".join(parts)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text[:8] if _HEX.fullmatch(text) else text
 
 
 def versions() -> dict[str, str]:

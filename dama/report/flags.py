@@ -11,6 +11,7 @@ MEANINGS: Mapping[str, str] = {
     FALLBACK: "the language model gave no usable list; rules split this answer",
     "no-facts": "nothing but marks was found; the whole answer stands as its one fact",
     "cut": "the answer was too long for the splitter; the rest of it was left out",
+    "question-cut": "the question was too long for the splitter; the rest of it was left out",
     "truncated": "a fact is longer than the CLIP model reads; its end was not scored",
     "split": "a fact is longer than the CLIP model reads; it was scored in pieces",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from dama.spec.places import check_store
 from dama.spec.run import RunSpec
 from dama.spec.storage import StorageSpec
 from dama.stages.base import run_record
-from dama.stages.made import MADE
+from dama.stages.made import MADE, read_made
 from dama.storage.base import Store, check_key
 from dama.storage.commit import COMMIT, Commit, fetch_artifact, read_commit
 from dama.storage.local import LocalStore
@@ -91,13 +92,13 @@ def _of_run(spec: RunSpec, file: Path, scratch: Path) -> AlphaArtifact:
     """Return what the run recorded as its artifact of stage alpha."""
     if spec.hardness is None:
         raise HardnessError(f"run '{spec.name}' has no hardness", do="add a part `hardness` to the run file")
-    store = open_store(spec.storage)
+    store, named = open_store(spec.storage), shlex.quote(str(file))
     prefixes = {name: _recorded(store, spec.name, name) for name in BEFORE}
     prefix = prefixes["alpha"]
     if prefix is None:
         raise HardnessError(
             f"run '{spec.name}' has computed no hardness in {store.uri}",
-            do=f"run `dama stage alpha {file}` (or `dama run {file}` for all)",
+            do=f"run `dama preprocess {named}` (or `dama run {named}` for all)",
         )
     found = _opened(store, prefix, spec.name, [one for one in prefixes.values() if one], scratch)
     for key in ("form", "aggregate"):
@@ -105,7 +106,7 @@ def _of_run(spec: RunSpec, file: Path, scratch: Path) -> AlphaArtifact:
         if made != wanted:
             raise HardnessError(
                 f"{found.place} was made with hardness.{key}={made}, and {file} says {wanted}",
-                do=f"run `dama stage alpha {file}`, which needs no GPU, or name the artifact itself",
+                do=f"run `dama stage alpha {named}`, which needs no GPU, or name the artifact itself",
             )
     return found
 
@@ -154,9 +155,7 @@ def _seconds(store: Store, prefixes: Sequence[str]) -> dict[str, float]:
     """Return what was recorded beside artifacts, by stage; nothing where there is no record."""
     seconds = {}
     for prefix in prefixes:
-        try:
-            made = json.loads(store.get_bytes(f"{prefix}/{MADE}"))
-            seconds[str(made["stage"])] = float(made["seconds"])
-        except (ObjectMissing, ValueError, KeyError, TypeError):
-            continue  # a note for people, no part of the artifact
+        made = read_made(store, prefix)
+        if isinstance(made.get("seconds"), int | float):
+            seconds[str(made.get("stage"))] = float(made["seconds"])
     return seconds

@@ -43,7 +43,8 @@ def freeze(spec: RunSpec) -> RunSpec:
 def _frozen_model(model: ModelSpec, path: str) -> ModelSpec:
     """Return the model under the run file's key `path` with its commit or its folder's digest."""
     if isinstance(model, HubModel) and not _COMMIT.match(model.revision):
-        return model.model_copy(update={"revision": hub_commit(model.id, model.revision, path)})
+        commit = hub_commit(model.id, model.revision, f"{path}.revision")
+        return model.model_copy(update={"revision": commit})
     if isinstance(model, LocalModel):
         folder = Path(model.path.removeprefix("file://"))
         if not folder.is_dir():
@@ -102,7 +103,7 @@ def _frozen_scorer(scorer: OpenClipScorer) -> OpenClipScorer:
                 do="install dama[hardness], or write the 40-digit commit as hardness.scorer.revision",
             ) from error
         repository = hub_repository(scorer.model, scorer.weights)
-        commit = hub_commit(repository, scorer.revision or "main", "hardness.scorer")
+        commit = hub_commit(repository, scorer.revision or "main", "hardness.scorer.revision")
     return scorer.model_copy(update={"revision": commit})
 
 
@@ -131,10 +132,10 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def hub_commit(name: str, revision: str, path: str) -> str:
+def hub_commit(name: str, revision: str, key: str = "model.revision") -> str:
     """Return the commit that a hub model's `revision` is now; ModelError when the hub does not say.
 
-    `path` is the run file's key of the model, for what it says then.
+    `key` is where the run file may name a commit instead.
     """
     try:
         from huggingface_hub import HfApi
@@ -142,21 +143,23 @@ def hub_commit(name: str, revision: str, path: str) -> str:
     except ImportError as error:
         raise ModelError(
             f"{name}@{revision}: the package huggingface_hub is not installed",
-            do=f"install dama[laptop], or write the 40-digit commit as {path}.revision",
+            do=f"install dama[laptop], or write the 40-digit commit as {key}",
         ) from error
     try:
         commit = HfApi().model_info(name, revision=revision, timeout=_WAIT_SECONDS).sha
     except GatedRepoError as error:
         raise ModelError(f"model {name} is gated", do="accept its terms, then `hf auth login`") from error
     except RevisionNotFoundError as error:
-        raise ModelError(f"model {name} has no revision '{revision}'", do=f"mend {path}.revision") from error
+        raise ModelError(f"model {name} has no revision '{revision}'", do=f"mend {key}") from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"the hub shows you no model {name}", do=f"mend {path}, or log in") from error
+        raise ModelError(
+            f"the hub shows you no model {name}", do=f"mend {key.rpartition('.')[0]}, or log in"
+        ) from error
     except Exception as error:  # every HTTP library that the hub's client may use has its own tree
         raise ModelError(
             f"the hub does not say which commit {name}@{revision} is ({type(error).__name__})",
-            do=f"check the network, or write the 40-digit commit as {path}.revision, which needs none",
+            do=f"check the network, or write the 40-digit commit as {key}, which needs none",
         ) from error
     if not commit or not _COMMIT.match(commit):
-        raise ModelError(f"the hub names no commit for {name}@{revision}", do=f"write it as {path}.revision")
+        raise ModelError(f"the hub names no commit for {name}@{revision}", do=f"write it as {key}")
     return str(commit)

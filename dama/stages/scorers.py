@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dama.hardness.similarity import Images
 
 
-class AccountingScorer(Protocol):
+class AccountedScorer(Protocol):
     """A scorer (`dama.hardness.similarity.Scorer`) that says what a commit should know of its scores."""
 
     def score(self, items: Iterable[tuple[Preference, Facts]], images: Images) -> Iterator[PairScore]:

@@ -12,7 +12,7 @@ from dama.spec.paths import is_path
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.progress import counted
-from dama.stages.scorers import AccountingScorer, open_scorer, require_scorer, together
+from dama.stages.scorers import AccountedScorer, open_scorer, require_scorer, together
 from dama.stages.shards import InShards
 
 
@@ -33,7 +33,7 @@ class Scoring:
     title = "preferences scored"
 
     def __init__(
-        self, context: StageContext, opened: Callable[[StageContext], AccountingScorer] = open_scorer
+        self, context: StageContext, opened: Callable[[StageContext], AccountedScorer] = open_scorer
     ) -> None:
         from dama.data.table import PreferenceTable
 
@@ -42,7 +42,7 @@ class Scoring:
         self._shards = self._preferences.shards()
         self.sizes: Sequence[int] = [len(shard) for shard in self._shards]
         self._images = self._preferences.images(context.spec.data.max_pixels)
-        self._scorer: AccountingScorer | None = None
+        self._scorer: AccountedScorer | None = None
 
     def make(self, shard: int, out: Path, advance: Callable[[int], None]) -> dict[str, Any]:
         """Write `scores.parquet` from the same shard of stage facts; return counts and the scorer."""

@@ -64,8 +64,8 @@ class Hashed:
         for preference, split in items:
             yield PairScore(preference.id, _hashed(split.chosen), _hashed(split.rejected))
 
-    def account(self) -> dict[str, object]:
-        """Return who scored."""
+    def account(self) -> dict[str, Any]:
+        """Say who it is."""
         return {"scorer": {"engine": "hashed"}}
 
 

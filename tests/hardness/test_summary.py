@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dama.hardness.dataset import write_dataset_hardness
-from dama.hardness.summary import made_from, summarise
+from dama.hardness.summary import made_by, summarise
 from dama.records import Facts, PairScore
 
 
@@ -21,7 +21,7 @@ def test_three_preferences_by_hand(tmp_path: Path) -> None:
         PairScore("even", (7.0,), (7.0,)),
     ]
     scored = [(Facts(score.id, ("a",), ("b",), ("rejected:cut",)), score) for score in scores]
-    summary = write_dataset_hardness(scored, tmp_path, "probabilities", "sum", made_from={"scorer": {"x": 1}})
+    summary = write_dataset_hardness(scored, tmp_path, "probabilities", "sum", made_by={"scorer": {"x": 1}})
     easy, hard = 2 / (1 + exp(-0.5)), 2 / (1 + exp(0.5))  # α_D = σ(δ)/σ(0), and σ(0) = 1/2
     assert summary["mean_delta"] == pytest.approx(0.0, abs=1e-15)
     assert summary["delta"] == pytest.approx(
@@ -48,9 +48,18 @@ def test_the_papers_ends_of_beta_data_follow_from_its_mean_hardness() -> None:
 
 def test_counts_and_engines_are_what_the_stages_say() -> None:
     facts = {"chosen_facts": 5, "rejected_facts": 4, "splitter": {"engine": "vllm", "instruction": "1"}}
-    assert made_from({"facts": facts, "scores": {"scorer": {"model": "ViT"}}, "data": {"rows": 9}}) == {
+    assert made_by(
+        {
+            "facts": facts,
+            "scores": {"scorer": {"model": "ViT"}, "images": 7, "preferences": 4},
+            "data": {"rows": 9},
+        }
+    ) == {
         "facts": {"chosen": 5, "rejected": 4, "total": 9},
+        "scores": {"images": 7},
         "splitter": {"engine": "vllm", "instruction": "1"},
         "scorer": {"model": "ViT"},
     }
-    assert made_from({"facts": {}, "scores": {"scorer": None}}) == {"facts": {}, "splitter": {}, "scorer": {}}
+    assert made_by({"facts": {}, "scores": {"scorer": None}}) == {
+        name: {} for name in ("facts", "scores", "splitter", "scorer")
+    }

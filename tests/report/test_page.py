@@ -196,13 +196,15 @@ def test_what_fell_back_is_counted_and_listed(tmp_path: Path, view: RunView) -> 
 def test_engines_are_named_without_places(tmp_path: Path) -> None:
     write_data(tmp_path / "data", preferences=4)
     write_alpha(tmp_path / "alpha", preferences=4)
+    model = {"kind": "local", "path": "/home/me/qwen", "digest": None}
     summary = {
-        "splitter": {"engine": "vllm", "model": {"kind": "local", "path": "/home/me/qwen"}, "revision": None},
+        "splitter": {"dtype": "auto", "engine": "vllm", "instruction": 1, "max_facts": 64, "model": model},
         "scorer": {"engine": "open_clip", "weights": "/secret/clip", "digest": "ab" * 32},
     }
     found = load_hardness(tmp_path / "alpha", tmp_path / "data", "sum", "probabilities", summary)
-    assert described_engine(found.splitter) == "vllm · model kind local · path …/qwen"
+    assert described_engine(found.splitter) == "vllm · model …/qwen · instruction 1 · dtype auto"
     assert described_engine(found.scorer) == "open_clip · weights …/clip · digest abababab"
+    assert described_engine({"model": {"kind": "miniature"}, "revision": None}) == "model miniature"
 
 
 def test_a_name_that_tries_to_be_markup_is_escaped_before_symbols_are_set() -> None:

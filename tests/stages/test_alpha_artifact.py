@@ -131,7 +131,7 @@ def test_a_run_that_did_not_get_so_far_is_told_what_to_run(
     store.delete("runs/test/stages/alpha.json")
     message = refused(runfile, tmp_path)
     assert f"has computed no hardness in {store.uri}" in message
-    assert "dama stage alpha" in message
+    assert f"run `dama preprocess '{runfile}'`" in message  # its name holds a space
 
 
 def test_an_artifact_made_otherwise_than_the_run_file_says_is_not_shown(

@@ -158,7 +158,10 @@ class OfflineChat:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "config.json").read_text("utf-8")))
+        found = json.loads((folder / "config.json").read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError("no object")
+        return found
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(
             f"{folder} holds no config.json that can be read ({type(error).__name__})",
@@ -169,9 +172,8 @@ def _config(folder: Path) -> dict[str, Any]:
 def _positions(folder: Path) -> int:
     """Return how many tokens the model reads at most."""
     config = _config(folder)
-    found = config.get("max_position_embeddings") or config.get("text_config", {}).get(
-        "max_position_embeddings"
-    )
+    text = config.get("text_config") or {}
+    found = config.get("max_position_embeddings") or text.get("max_position_embeddings")
     return found if isinstance(found, int) and found > 0 else 2**31 - 1
 
 

@@ -1,4 +1,4 @@
-"""Conversations with an endpoint that misbehaves: what may pass is tried again, the rest is one clear error."""
+"""An endpoint that misbehaves: what may pass is tried again, the rest is one clear error."""
 
 from __future__ import annotations
 

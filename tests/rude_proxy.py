@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
 Manner = Literal["well", "busy", "hang up", "break off", "slow"]
-"""Forward it; answer 503 SlowDown; close without an answer; close in the midst of it; a few bytes at a time."""
+"""Forward it; answer 503 SlowDown; close without an answer; close in its midst; some bytes at a time."""
 _BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 
 

@@ -120,7 +120,7 @@ def test_pods_at_once_leave_the_bytes_of_one_process(
 def test_kill_9_at_any_moment_leaves_the_same_bytes(
     runfile: Path, undisturbed: dict[str, bytes], count: int
 ) -> None:
-    """Every pod is killed at random moments, several times, and started again; in the end one is let alone."""
+    """Every pod is killed at random moments, some times, and started again; in the end one is let alone."""
     chance = random.Random(count)
     for _ in range(4):
         running = [start(runfile, f"{index}/{count}", PACE="0.1") for index in range(count)]

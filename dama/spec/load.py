@@ -135,7 +135,8 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
 
 def _facts_written_out(layers: list[dict[str, Any]], problems: list[Problem]) -> list[dict[str, Any]]:
     """Say in `hardness.facts` what may be left out: rules as its engine, a word for vLLM's model."""
-    named = [part["engine"] for layer in layers if "engine" in (part := _facts_part(layer) or {})]
+    parts = [_facts_part(layer) or {} for layer in layers]
+    named = [part["engine"] for part in parts if "engine" in part]
     engine = named[-1] if named else "rules"
     written = []
     for layer in layers:

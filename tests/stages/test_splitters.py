@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from odd_server import Act, Refuse, Reply, odd_server
 from PIL import Image
+from tiny_llama import write_bytes_tokenizer, write_llama_config
 
 from dama.errors import HardnessError, ModelError, SpecError, ToolMissing
 from dama.hardness.cache import read_facts
+from dama.records import Preference
 from dama.spec.hardness import VllmFacts
 from dama.spec.load import dump, parse
 from dama.spec.model import LocalModel
 from dama.spec.run import RunSpec
 from dama.stages import data, facts
-from dama.stages.base import plan, run_stage
+from dama.stages.base import Planned, StageContext, plan, run_stage
 from dama.stages.freeze import folder_digest, freeze
-from dama.stages.splitters import asks_world, facts_key, require_splitter
+from dama.stages.splitters import asks_world, facts_key, open_splitter, require_splitter
 from dama.storage.commit import read_commit
 from dama.storage.local import LocalStore
 
+PACKAGES = Path(__file__).parent.parent / "serving" / "packages"
 STAGES = (data.STAGE, facts.STAGE)
 SERVED = "{engine: served, model: split, base_url: 'http://localhost:9/v1'}"
 
@@ -58,7 +64,8 @@ def made(spec: RunSpec) -> tuple[list[Any], dict[str, Any]]:
     store = Path(spec.storage.uri)
     commit = read_commit(LocalStore(store), planned["facts"].prefix)
     assert commit is not None
-    return list(read_facts(store / planned["facts"].prefix)), dict(commit.meta)
+    shards = [(store / planned["facts"].prefix / part).parent for part in sorted(commit.parts)]
+    return [one for shard in shards for one in read_facts(shard)], dict(commit.meta)
 
 
 def replies(request: dict[str, Any], before: int) -> Act:
@@ -89,9 +96,9 @@ def test_a_served_model_splits_and_the_commit_says_which_it_was(rows: Path) -> N
 def test_many_replies_that_cannot_be_read_are_told(rows: Path, caplog: pytest.LogCaptureFixture) -> None:
     with odd_server(lambda request, before: Reply("I cannot help with that.")) as server:
         made(freeze(spec_of(rows, SERVED, f"hardness.facts.base_url={server.url}")))
-    warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-    assert len(warnings) == 1
-    assert "8 of 8 responses (100 %) were split by rules" in warnings[0]
+    early, late = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert "of the first 5 responses asked about, 5 got no reply that can be read" in early
+    assert "8 of 8 responses (100 %) were split by rules" in late
 
 
 def test_a_server_that_never_answers_fails_the_stage_and_leaves_no_facts(rows: Path) -> None:
@@ -103,6 +110,55 @@ def test_a_server_that_never_answers_fails_the_stage_and_leaves_no_facts(rows: P
         ):
             made(spec)
     assert list(rows.glob("store/artifacts/facts/*/commit.json")) == []
+
+
+@pytest.fixture
+def vllm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A stand-in for vLLM whose model repeats what it was asked, importable as vllm."""
+    monkeypatch.syspath_prepend(PACKAGES)
+    import vllm as standin
+
+    yield standin
+    for name in [name for name in sys.modules if name.split(".")[0] == "vllm"]:
+        del sys.modules[name]
+
+
+def test_vllm_is_opened_for_a_local_model_and_closed_when_the_stage_is_over(rows: Path, vllm: Any) -> None:
+    write_llama_config(rows / "llama", max_position_embeddings=8192)
+    write_bytes_tokenizer(rows / "llama")
+    spec = freeze(spec_of(rows, "{engine: vllm, model: {kind: local, path: llama}, dtype: float16}"))
+    found, meta = made(spec)
+    assert len(found) == 4
+    assert meta["flags"] == {"chosen:fallback": 4, "rejected:fallback": 4}
+    (engine,) = vllm.opened
+    assert (engine.model, engine.settings["dtype"]) == (str(rows / "llama"), "float16")
+    assert len(engine.asked) == 5
+    gc.collect()
+    assert not engine.llm_engine.engine_core.running
+
+
+def test_a_model_that_changed_after_freezing_is_refused(rows: Path, vllm: Any) -> None:
+    write_llama_config(rows / "llama")
+    spec = freeze(spec_of(rows, "{engine: vllm, model: {kind: local, path: llama}}"))
+    (rows / "llama" / "more").write_text("x")
+    with pytest.raises(
+        ModelError, match=r"hardness\.facts\.model: the model in .* changed since the run was"
+    ):
+        made(spec)
+    assert vllm.opened == []
+
+
+def test_the_miniature_worlds_splitter_is_asked_in_float32(rows: Path, vllm: Any) -> None:
+    write_llama_config(rows / "input" / "model", max_position_embeddings=8192)
+    write_bytes_tokenizer(rows / "input" / "model")
+    spec = parse("model: tiny", ["hardness.facts={engine: vllm, model: tiny}"], folder=rows)
+    planned = Planned(facts.STAGE, "", "", ("splitter",))
+    inputs = {"splitter": rows / "input"}
+    context = StageContext(spec, LocalStore(rows), planned, inputs, {}, rows, rows)
+    splitter = open_splitter(context)
+    assert vllm.opened == [], "nothing is loaded before there is something to split"
+    list(splitter.split([Preference("p", "", "What?", "A dog.", "A cat.")]))
+    assert vllm.opened[0].settings["dtype"] == "float32"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dama.errors import ToolMissing
+from dama.evaluate.cut import SHARD, cut
 from dama.spec.evaluate import AmberBenchmark, BenchmarkSpec, MiniatureBenchmark
 from dama.spec.run import RunSpec
 from dama.stages.base import StageContext
@@ -73,16 +74,20 @@ class Answering:
     title = "answers generated"
 
     def __init__(
-        self, context: StageContext, model: Callable[[], Path], open_: Callable[..., Answerer] | None = None
+        self,
+        context: StageContext,
+        model: Callable[[], Path],
+        *,
+        opened_by: Callable[[RunSpec, Path], Answerer] | None = None,
+        most: int = SHARD,
     ) -> None:
-        """Cut the questions of all benchmarks; `model` gives the folder of the model that answers."""
-        from dama.evaluate.cut import cut
-
-        self._context, self._model, self._open = context, model, open_ or open_answerer
+        """Cut the questions of all benchmarks into shards of `most`; `model` gives the model's folder."""
+        self._context, self._model, self._open = context, model, opened_by or open_answerer
         self._shards: list[tuple[Benchmark, Sequence[Question]]] = []
         for benchmark in (opened(context, asked) for asked in context.spec.evaluate.benchmarks):
             questions = list(benchmark.questions())
-            self._shards += [(benchmark, questions[part.start : part.stop]) for part in cut(len(questions))]
+            parts = cut(len(questions), most)
+            self._shards += [(benchmark, questions[part.start : part.stop]) for part in parts]
         self.sizes: Sequence[int] = [len(questions) for _, questions in self._shards]
         self._answerer: Answerer | None = None
 

@@ -22,23 +22,25 @@ TOKENS = 16
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A LLaVA as training leaves it: published names, its processor beside it."""
-    from dama.model.load import load_model
-    from dama.train.export import export
+    """A LLaVA as training leaves it: weights under their published names, its processor beside it."""
+    from safetensors.torch import save_file
 
-    loaded = load_model(random_llava(tmp_path_factory.mktemp("llava"), width=128))
-    state = {f"llava.{name}": tensor for name, tensor in loaded.model.state_dict().items()}
-    folder = tmp_path_factory.mktemp("exported")
-    export(loaded.model, loaded.processor, state, folder, "card")
+    from dama.model.load import load_model
+    from dama.model.published import published
+
+    folder = random_llava(tmp_path_factory.mktemp("llava"), width=128)
+    model = load_model(folder).model
+    weights = published(model.config, model.state_dict())
+    assert weights is not None
+    assert "language_model.lm_head.weight" in weights
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
     return folder
 
 
 def answerer(folder: Path, engine: str) -> Answerer:
-    text = (
-        f"model: {{kind: local, path: {folder}}}\ndata: {{kind: jsonl, uri: d}}\nhardness: null\nmethod: dpo"
-    )
+    text = f"model: {{kind: local, path: {folder}}}\ndata: {{kind: jsonl, uri: d}}\nhardness: null"
     sizes = (f"evaluate.engine={engine}", f"evaluate.max_new_tokens={TOKENS}", "evaluate.batch=4")
-    on_cpu = ("train.device=cpu", "train.dtype=float32", "train.threads=1")
+    on_cpu = ("method=dpo", "train.device=cpu", "train.dtype=float32", "train.threads=1")
     return open_answerer(parse(text, [*sizes, *on_cpu], folder=folder), folder)
 
 

@@ -32,9 +32,7 @@ def test_fewer_benchmarks_are_another_run_and_all_of_them_the_same() -> None:
 
 
 def test_a_benchmark_that_the_run_has_not_and_a_run_without_any_are_told() -> None:
-    with pytest.raises(
-        SpecError, match="--benchmark: 'mmhal'; wanted one of the run file's: miniature, amber"
-    ):
+    with pytest.raises(SpecError, match=r"--benchmark: 'mmhal'; wanted one of .*: miniature, amber"):
         with_benchmarks(a_run(TWO), ["amber", "mmhal"])
     with pytest.raises(SpecError, match=r"evaluate\.benchmarks: nothing is measured"):
         with_benchmarks(a_run("evaluate.benchmarks=[]"), [])

@@ -15,6 +15,7 @@ import typer
 from dama import __version__
 from dama.cli.bucket import bucket
 from dama.cli.demo import demo
+from dama.cli.evaluate import evaluate
 from dama.cli.hardness import hardness
 from dama.cli.images import app as images
 from dama.cli.plan import plan
@@ -60,6 +61,7 @@ _RUNS, _FILES, _PLACES, _START = "Run", "Run file", "Places", "Start here"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
 app.command(rich_help_panel=_RUNS)(preprocess)
+app.command(rich_help_panel=_RUNS)(evaluate)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)

@@ -124,6 +124,30 @@ def table_four(ours: Sequence[OurRow]) -> Table:
     return Table(("whose", "model", *(c.head for c in columns)), tuple(rows), words=2)
 
 
+def on_its_side(ours: Sequence[OurRow]) -> Table:
+    """Return the same with a row a figure, narrow enough for a terminal.
+
+    Of the paper's models it has those of the sizes of ours, where ours have one of its sizes.
+    """
+    sizes = {_size(row.beside) for row in ours if row.beside is not None}
+    four = table_four(ours)
+    theirs = [
+        row for paper, row in zip(PAPER, four.rows, strict=False) if not sizes or _size(paper.key) in sizes
+    ]
+    shown = [*theirs, *four.rows[len(PAPER) :]]
+    heads = [f"{whose.text}: {name.text}" for whose, name, *_ in shown]
+    rows = [
+        (Cell(head), *(row[number] for row in shown))
+        for number, head in enumerate(four.columns)
+        if number >= four.words
+    ]
+    return Table(("figure", *heads), tuple(rows))
+
+
+def _size(key: str) -> str:
+    return key.partition("-")[0]
+
+
 def paper_key(model: str, method: str | None) -> str | None:
     """Return the key of the paper's row that a model and a method answer to, None when there is none.
 

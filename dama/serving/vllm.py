@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -21,10 +22,15 @@ from dama.torchvision_cpu import declare_missing_operators
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 _SEED = 0
 _AT_A_TIME = 256
+_VISION_TOKENS = 8192
+"""An image, its question and an answer; room for more would be memory that nobody uses."""
 
 
 class OfflineChat:
     """A model folder in Hugging Face layout, asked greedily (`dama.serving.chat.Chat`)."""
+
+    _part = "hardness.facts"
+    """The part of the run file that names the model, for what errors say."""
 
     def __init__(
         self, folder: Path, *, context_tokens: int, dtype: Dtype = "auto", gpu_memory: float = 0.9
@@ -71,18 +77,10 @@ class OfflineChat:
         return replies
 
     def close(self) -> None:
-        """Give the engine's memory back."""
-        if self._llm is None:
-            return
-        import torch
-        from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
-
-        self._llm.llm_engine.engine_core.shutdown()
-        self._llm = None
-        cleanup_dist_env_and_memory()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        """Give the engine's memory back, as happens too when nobody holds this object any more."""
+        if self._llm is not None:
+            self._llm = None
+            self._shut_down()
 
     def _tokens(self, messages: Messages) -> list[int]:
         """Return a conversation as the model's chat template writes it; ModelError where it has none."""
@@ -91,7 +89,7 @@ class OfflineChat:
             raise ModelError(
                 f"the tokenizer in {self._folder} has no chat template",
                 wanted="a model that was taught to follow instructions",
-                do="choose another model for hardness.facts",
+                do=f"choose another model for {self._part}",
             )
         from jinja2 import TemplateError
 
@@ -103,6 +101,10 @@ class OfflineChat:
             system, first, *rest = asked
             first = {**first, "content": f"{system['content']}\n\n{first['content']}"}
             return list(tokenizer.apply_chat_template([first, *rest], **settings))
+
+    def _more(self) -> dict[str, Any]:
+        """Return settings of the engine beyond those that every model has."""
+        return {}
 
     def _open(self) -> Any:  # noqa: ANN401 - vllm.LLM, whose package is not typed for us
         if self._llm is not None:
@@ -122,7 +124,8 @@ class OfflineChat:
             from vllm import LLM, ModelRegistry
         except ImportError as error:
             raise ToolMissing(
-                f"vllm cannot be imported ({error})", do="pip install vllm, or use facts.engine 'served'"
+                f"vllm cannot be imported ({error})",
+                do=f"pip install vllm, or choose another {self._part}.engine",
             ) from error
         for architecture in _config(self._folder).get("architectures") or []:
             if architecture in ModelRegistry.models:
@@ -141,11 +144,12 @@ class OfflineChat:
                 use_tqdm_on_load=False,
                 structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
                 **settings,
+                **self._more(),
             )
         except (ValueError, RuntimeError, OSError, KeyError) as error:
             raise ModelError(
                 f"vLLM cannot open {self._folder}: {_first_line(error)}",
-                do="choose another model for hardness.facts, fewer context_tokens, or more memory",
+                do=f"look at {self._part}: another model, fewer tokens, or more memory",
             ) from error
         # Grammars are made by threads, and a request joins the batch when its own is there; at once instead,
         # so that batches do not depend on threads.
@@ -153,12 +157,77 @@ class OfflineChat:
             False
         )
         self._llm = llm
+        self._shut_down = weakref.finalize(self, _shut_down, llm)
+        self._shut_down.atexit = False  # the end of the process does the same
         return llm
+
+
+class OfflineVision(OfflineChat):
+    """A vision-language model's folder that goes on from prompts with one image each."""
+
+    _part = "evaluate"
+
+    def __init__(
+        self, folder: Path, *, dtype: Dtype = "auto", gpu_memory: float = 0.9, tensor_parallel: int = 1
+    ) -> None:
+        """Load nothing yet; `tensor_parallel` is the number of GPUs that the model is spread over."""
+        super().__init__(folder, context_tokens=_VISION_TOKENS, dtype=dtype, gpu_memory=gpu_memory)
+        self._parallel = tensor_parallel
+
+    def go_on(
+        self,
+        prompts: Sequence[Sequence[int]],
+        images: Sequence[Any],
+        *,
+        new_tokens: int,
+    ) -> list[list[int]]:
+        """Return the greedy tokens behind each prompt, in order; the end-of-text token may be the last.
+
+        A prompt is the tokens of the model's own template, with the one token that stands for its image (RGB,
+        of PIL). Nothing is kept from one call to the next. ModelError for a prompt that the model cannot
+        read.
+        """
+        llm = self._open()
+        from vllm import SamplingParams, TokensPrompt
+
+        asked = [
+            TokensPrompt(prompt_token_ids=list(prompt), multi_modal_data={"image": image})
+            for prompt, image in zip(prompts, images, strict=True)
+        ]
+        settings = SamplingParams(temperature=0.0, seed=_SEED, max_tokens=new_tokens, detokenize=False)
+        try:
+            answers = llm.generate(asked, settings, use_tqdm=False)
+        except ValueError as error:
+            raise ModelError(
+                f"vLLM cannot go on from a prompt: {_first_line(error)}",
+                do="lower evaluate.max_new_tokens, or choose evaluate.engine 'transformers'",
+            ) from error
+        llm.reset_prefix_cache()
+        return [list(answer.outputs[0].token_ids) for answer in answers]
+
+    def _more(self) -> dict[str, Any]:
+        return {"limit_mm_per_prompt": {"image": 1}, "tensor_parallel_size": self._parallel}
+
+
+def _shut_down(llm: Any) -> None:  # noqa: ANN401 - vllm.LLM
+    """End an engine; what it held of the GPU's memory is free afterwards."""
+    import torch
+    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+    llm.llm_engine.engine_core.shutdown()
+    del llm
+    cleanup_dist_env_and_memory()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "config.json").read_text("utf-8")))
+        found = json.loads((folder / "config.json").read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError("no object")
+        return found
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(
             f"{folder} holds no config.json that can be read ({type(error).__name__})",
@@ -169,9 +238,8 @@ def _config(folder: Path) -> dict[str, Any]:
 def _positions(folder: Path) -> int:
     """Return how many tokens the model reads at most."""
     config = _config(folder)
-    found = config.get("max_position_embeddings") or config.get("text_config", {}).get(
-        "max_position_embeddings"
-    )
+    text = config.get("text_config") or {}
+    found = config.get("max_position_embeddings") or text.get("max_position_embeddings")
     return found if isinstance(found, int) and found > 0 else 2**31 - 1
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,9 @@ from dama.errors import (
     StoreUnreachable,
     ToolMissing,
 )
-from dama.spec.storage import EnvKeys, StorageSpec
+from dama.spec.storage import StorageSpec
 from dama.storage.base import Progress, check_key, check_prefix
+from dama.storage.keys import keys_of
 from dama.storage.whole import replacing, told
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 MULTIPART_BYTES = 16 << 20
 """Larger files move in parts of this size, several at a time."""
-PUBLIC_KEY = "compose-only"
-"""compose.yaml's default for both keys."""
-COMPOSE_HOST = "store.compose.internal"
-"""The name of the S3 server inside compose's network, the one place where PUBLIC_KEY is accepted."""
 _CONCURRENCY = 8
 _CONNECT_SECONDS = 5.0
 _REFUSED = {
@@ -61,6 +57,7 @@ class S3Store:
         self.endpoint = endpoint or "AWS S3"
         self._root = f"{self.prefix}/" if self.prefix else ""
         self._client = client
+        self._attempts = int((client.meta.config.retries or {}).get("total_max_attempts", 1))
         self._page = page
         self._transfer = TransferConfig(
             multipart_threshold=multipart_bytes,
@@ -102,9 +99,15 @@ class S3Store:
 
     def get_bytes(self, key: str) -> bytes:
         """Return what lies under `key`."""
+        from botocore.exceptions import HTTPClientError, IncompleteReadError
+
         name = self._key(key)
         with self._told(key):
-            return bytes(self._client.get_object(Bucket=self.bucket, Key=name)["Body"].read())
+            for last in self._tries():
+                body = self._client.get_object(Bucket=self.bucket, Key=name)["Body"]
+                with nullcontext() if last else suppress(HTTPClientError, IncompleteReadError):
+                    return bytes(body.read())
+        raise AssertionError("the last try returns or raises")
 
     def get_file(self, key: str, path: Path, progress: Progress | None = None) -> None:
         """Write what lies under `key` to the file at `path`, whole or not at all."""
@@ -123,15 +126,25 @@ class S3Store:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield every key that starts with `prefix`, in order."""
-        pages = self._client.get_paginator("list_objects_v2")
-        start = self._root + check_prefix(prefix)
+        asked = {"Bucket": self.bucket, "Prefix": self._root + check_prefix(prefix), "MaxKeys": self._page}
+        while True:
+            page = self._listed(prefix, asked)
+            for entry in page.get("Contents", ()):
+                if not entry["Key"].endswith("/"):  # a console's idea of an empty folder
+                    yield entry["Key"].removeprefix(self._root)
+            if not page.get("IsTruncated"):
+                return
+            asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
+
+    def _listed(self, prefix: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return one page of a listing."""
+        from botocore.parsers import ResponseParserError
+
         with self._told(prefix):
-            for page in pages.paginate(
-                Bucket=self.bucket, Prefix=start, PaginationConfig={"PageSize": self._page}
-            ):
-                for entry in page.get("Contents", ()):
-                    if not entry["Key"].endswith("/"):  # a console's idea of an empty folder
-                        yield entry["Key"].removeprefix(self._root)
+            for last in self._tries():
+                with nullcontext() if last else suppress(ResponseParserError):
+                    return dict(self._client.list_objects_v2(**asked))
+        raise AssertionError("the last try returns or raises")
 
     def delete(self, key: str) -> None:
         """Remove `key`; nothing happens when it is absent."""
@@ -162,6 +175,14 @@ class S3Store:
                 return True
         return False
 
+    def _tries(self) -> Iterator[bool]:
+        """Yield whether it is the last, for every try of an answer whose body may break off.
+
+        boto3 itself tries again only until the body begins.
+        """
+        yield from [False] * (self._attempts - 1)
+        yield True
+
     def _key(self, key: str) -> str:
         return self._root + check_key(key)
 
@@ -169,6 +190,7 @@ class S3Store:
     def _told(self, key: str) -> Iterator[None]:
         """Turn boto's errors into ours."""
         from botocore import exceptions as boto
+        from botocore.parsers import ResponseParserError
 
         place = f"{self.uri}/{key}"
         try:
@@ -184,7 +206,12 @@ class S3Store:
                 f"no credentials for {self.uri}",
                 do="name the variables that hold them in storage.keys, or set up AWS credentials",
             ) from error
-        except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
+        except (
+            boto.HTTPClientError,
+            boto.ConnectionError,
+            boto.IncompleteReadError,
+            ResponseParserError,
+        ) as error:
             raise StoreUnreachable(
                 f"{self.endpoint} does not answer ({type(error).__name__}) for {place}",
                 do="check storage.endpoint_url and the network, then run the same command again",
@@ -248,33 +275,10 @@ def s3_client(spec: StorageSpec) -> Any:  # noqa: ANN401 - boto3 makes its class
         s3={"addressing_style": "path" if spec.path_style else "auto"},
         ignore_configured_endpoint_urls=True,  # the run file says where; the environment does not
     )
-    keys: dict[str, Any] = _keys(spec.keys) if spec.keys is not None else {}
-    if PUBLIC_KEY in keys.values() and (spec.endpoint_url is None or spec.endpoint_url.host != COMPOSE_HOST):
-        raise AccessRefused(
-            "storage.keys holds the default key of compose.yaml, which everybody knows",
-            wanted="keys of your own anywhere but inside that compose network",
-            do="set the variables that storage.keys names to them",
-        )
+    keys = keys_of(spec)
     session = boto3.session.Session(**keys)
     return session.client(
         "s3",
         endpoint_url=str(spec.endpoint_url) if spec.endpoint_url is not None else None,
         config=Config(**options),
     )
-
-
-def _keys(names: EnvKeys) -> dict[str, str]:
-    """Return the keys that the named variables hold; AccessRefused names those that are not set."""
-    wanted = {
-        "aws_access_key_id": names.access_key,
-        "aws_secret_access_key": names.secret_key,
-        "aws_session_token": names.session_token,
-    }
-    missing = [name for name in wanted.values() if name is not None and not os.environ.get(name)]
-    if missing:
-        raise AccessRefused(
-            f"not set in the environment: {', '.join(missing)}",
-            wanted="the keys that storage.keys names",
-            do="set them, or leave storage.keys out to use AWS credentials",
-        )
-    return {key: os.environ[name] for key, name in wanted.items() if name is not None}

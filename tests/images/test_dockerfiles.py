@@ -90,7 +90,7 @@ def test_services_wait_for_each_other_and_never_sleep() -> None:
 
 def test_the_run_of_compose_is_the_miniature_world_on_four_processes() -> None:
     from dama.spec.load import load
-    from dama.storage.s3 import COMPOSE_HOST, PUBLIC_KEY
+    from dama.storage.keys import COMPOSE_HOST, PUBLIC_KEY
 
     spec = load(ROOT / "images" / "miniature.yaml")
     assert spec.model.kind == "miniature"

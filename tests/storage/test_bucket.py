@@ -10,7 +10,8 @@ from s3_servers import KEYS, Server
 
 from dama.errors import AccessRefused
 from dama.spec.storage import StorageSpec
-from dama.storage.s3 import COMPOSE_HOST, PUBLIC_KEY, S3Store, s3_client
+from dama.storage.keys import COMPOSE_HOST, PUBLIC_KEY
+from dama.storage.s3 import S3Store, s3_client
 
 
 def _store(server: Server, bucket: str, **changes: object) -> S3Store:

@@ -25,11 +25,11 @@ demo: $(INSTALLED) ## the whole pipeline in miniature: SFT model, DPO and DAMA, 
 
 test: $(INSTALLED) ## the quick tests, with coverage
 	rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow and not vllm" --cov --cov-report= $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow and not vllm and not docker" --cov --cov-report= $(PYTEST_ARGS)
 	$(VENV)/bin/coverage report --fail-under=90 | tail -n 5
 
 test-slow: $(INSTALLED) ## the tests that take minutes: every layout, kill -9 in every stage, the demo on three seeds
-	$(PYTEST) -m "slow and not vllm" $(PYTEST_ARGS)
+	$(PYTEST) -m "slow and not vllm and not docker" $(PYTEST_ARGS)
 
 test-vllm: $(VLLM_INSTALLED) ## the tests that ask a real vLLM, in an environment of its own (.venv-vllm, CPU)
 	$(VLLM_VENV)/bin/python -m pytest -m vllm tests/real_vllm $(PYTEST_ARGS)

@@ -275,7 +275,7 @@ def s3_client(spec: StorageSpec) -> Any:  # noqa: ANN401 - boto3 makes its class
         s3={"addressing_style": "path" if spec.path_style else "auto"},
         ignore_configured_endpoint_urls=True,  # the run file says where; the environment does not
     )
-    keys = keys_of(spec)
+    keys: dict[str, Any] = dict(keys_of(spec))
     session = boto3.session.Session(**keys)
     return session.client(
         "s3",

@@ -101,9 +101,8 @@ def test_building_twice_gives_the_same_layers() -> None:
 
 
 def test_a_command_ends_on_sigterm_though_it_is_the_first_process(tmp_path: Path) -> None:
-    (tmp_path / "run.yaml").write_text(
-        "model: tiny\nmethod: dama\nstorage: {uri: s3://dama/x, endpoint_url: 'http://127.0.0.1:9', attempts: 100}\n"
-    )
+    storage = "{uri: s3://dama/x, endpoint_url: 'http://127.0.0.1:9', attempts: 100}"
+    (tmp_path / "run.yaml").write_text(f"model: tiny\nmethod: dama\nstorage: {storage}\n")
     tmp_path.chmod(0o755)
     keys = ("--env", "AWS_ACCESS_KEY_ID=x", "--env", "AWS_SECRET_ACCESS_KEY=x")
     volume = f"{tmp_path}/run.yaml:/work/run.yaml:ro"

@@ -13,6 +13,7 @@ import typer
 from dama import __version__
 from dama.cli.demo import demo
 from dama.cli.plan import plan
+from dama.cli.preprocess import preprocess
 from dama.cli.report import report
 from dama.cli.run import run
 from dama.cli.schema import schema
@@ -53,6 +54,7 @@ _INTERRUPTED = 130
 _RUNS, _FILES, _START = "Run", "Run file", "Start here"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
+app.command(rich_help_panel=_RUNS)(preprocess)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)

@@ -16,3 +16,5 @@ class ClusterSpec(Part):
     """Machines that train together."""
     gpus: Annotated[int, Field(ge=0)] | None = None
     """GPUs of one node; as many as its ranks if left out, 0 when `train.device` is cpu."""
+    preprocess_pods: PositiveInt = 1
+    """Pods that share facts and scores out between them, each with its JOB_COMPLETION_INDEX."""

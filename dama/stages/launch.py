@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from dama.errors import RestartMe
 from dama.spec.run import RunSpec
+from dama.stages.share import INDEX, Share
 
 if TYPE_CHECKING:
     from dama.stages.base import Stage
@@ -32,16 +33,23 @@ PARENT = "DAMA_PARENT_PID"
 _PR_SET_PDEATHSIG = 1
 
 
-def command(stage: Stage, spec: RunSpec, runfile: Path, program: Sequence[str] = PROGRAM) -> list[str]:
+def command(
+    stage: Stage, spec: RunSpec, runfile: Path, program: Sequence[str] = PROGRAM, share: Share | None = None
+) -> list[str]:
     """Return the command that runs one stage of a frozen run file, by torchrun when it has several ranks."""
     ranks = stage.ranks(spec)
     start = ["-m", "dama.stages.torchrun", str(ranks)] if ranks > 1 else []
-    return [sys.executable, *start, *program, "stage", stage.name, str(runfile), "--frozen"]
+    part = ["--shard", str(share)] if stage.in_shards and share is not None and not share.whole else []
+    return [sys.executable, *start, *program, "stage", stage.name, str(runfile), "--frozen", *part]
 
 
 def environment(stage: Stage, spec: RunSpec) -> dict[str, str]:
-    """Return the child's environment: ours, with the CPU's threads shared out between ranks."""
+    """Return the child's environment: ours, with the CPU's threads shared out between ranks.
+
+    The pod's number is left out: a child's share is on its command line.
+    """
     environ = {**os.environ, PARENT: str(os.getpid())}
+    environ.pop(INDEX, None)
     ranks = stage.ranks(spec)
     if ranks > 1:
         share = spec.train.threads or max(1, (os.cpu_count() or 1) // ranks)

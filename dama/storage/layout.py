@@ -2,6 +2,7 @@
 
 artifacts/<stage>/<digest>/...   what a stage made, named by what made it
 artifacts/<stage>/<digest>/commit.json
+artifacts/<stage>/<digest>/shards/00003/  one shard of a stage that works in shards, an artifact of its own
 artifacts/<stage>/<digest>/checkpoints/  where the making has got to; removed once the artifact is committed
 runs/<run>/run.yaml              the frozen run file
 runs/<run>/stages/<stage>.json   when the stage ran, how long, or that it was reused
@@ -32,6 +33,16 @@ def artifact_prefix(stage: str, digest: str) -> str:
 def checkpoints_prefix(artifact: str) -> str:
     """Return the prefix of the checkpoints of an artifact's making."""
     return f"{artifact}/checkpoints"
+
+
+def shard_name(shard: int | None = None) -> str:
+    """Return the folder of a shard below its artifact, without a number that of all shards."""
+    return "shards" if shard is None else f"shards/{shard:05d}"
+
+
+def shard_prefix(artifact: str, shard: int) -> str:
+    """Return the prefix of one shard of an artifact."""
+    return f"{artifact}/{shard_name(shard)}"
 
 
 CURVES = "tensorboard"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dama.demo.stage import STAGE
+from dama.demo.registry import STAGES
 from dama.errors import Problem, SpecError
 from dama.spec.load import load
 from dama.spec.presets import METHODS
 from dama.spec.run import RunSpec
 from dama.stages.base import Planned, plan
-from dama.stages.registry import STAGES
 
 _RUN_FILE = """\
 # The demo's run by {method}; `dama run {method}.yaml` repeats it, `--set train.seed=1` changes it.
@@ -42,7 +41,7 @@ def run_demo(folder: Path, seed: int = 0, methods: tuple[str, ...] = ("dpo", "da
     for method in methods:
         file = write_run_file(folder, method, seed)
         specs[method] = load(file)
-        run_all(specs[method], (STAGE, *STAGES), console, typed=str(file))
+        run_all(specs[method], STAGES, console, typed=str(file))
     for line in ending(specs, folder):
         console.print(line, markup=False)
 
@@ -63,7 +62,7 @@ def ending(specs: Mapping[str, RunSpec], folder: Path) -> list[str]:
 
     frozen = {method: freeze(spec) for method, spec in specs.items()}
     runs = {
-        method: (spec, open_store(spec.storage), plan(spec, (STAGE, *STAGES)))
+        method: (spec, open_store(spec.storage), plan(spec, STAGES))
         for method, spec in frozen.items()
     }
     first, store, whole = next(iter(runs.values()))

@@ -1,9 +1,11 @@
 """First weights of a Llama that is to learn copying: the circuit that copies, roughly laid out.
 
-Copying needs two layers (induction heads; Olsson et al. 2022). In the first each head looks one, two, three
-or four tokens back and notes what stands there. In the second a token is looked for whose predecessors are
-the last tokens said, and what it is is said next. From random weights a model finds this after many thousand
-lessons, all at once or not at all; from here on it improves from the first step, in seconds of training.
+Copying takes two layers (induction heads; Olsson et al. 2022). In the first, heads look one, two and three
+tokens back and note what stands there. In the second, a place is looked for that comes behind the tokens just
+said, and what stands at that place is said next. From random weights a model finds this after tens of
+thousands of lessons, all at once or not at all; from here on it improves with the first step.
+
+    a vector of the residual stream:   1 | name of the token | note 1 back | note 2 back | note 3 back
 """
 
 from __future__ import annotations
@@ -12,75 +14,83 @@ from typing import Any
 
 import torch
 
-_FAST = 6
-"""Pairs of a head's dimensions that turn fast enough to tell neighbouring positions apart; others compare."""
-_DEPTH = 3
-"""Last tokens that are compared."""
-_SHARPNESS = 6.0
-"""Of the look at one place back; 1 and more noise, 10 and training can hardly change it."""
-_LIKENESS = 12.0
-"""Weight of an equal token."""
+_NOTES = 3
+"""Heads that look back."""
+_FAST = 4
+"""Pairs of a head's dimensions that turn fast enough to tell neighbouring places apart; the others compare."""
+_PLACE, _LIKENESS = 6.0, 12.0
+"""Weights of a place's nearness and of a token's likeness: higher, and training can hardly change them."""
+_NAME, _REST, _NOTE = 1.8, 0.3, 0.6
+"""How loud a token's name is, what stands where notes will, and a note beside the name it tells."""
 _COPY, _QUIET = 2.0, 0.3
-"""How loud what was found is beside what the model has just said; what is left of random queries and keys."""
+"""How loud what was found is beside what was said last; what is left of random queries and keys."""
 
 
 @torch.no_grad()
-def look_back(model: Any) -> None:  # noqa: ANN401 - a LlamaForCausalLM of two layers
-    """Lay the circuit into a model with fresh random weights, by torch's own random generator."""
+def lay_circuit(model: Any) -> None:  # noqa: ANN401 - a LlamaForCausalLM
+    """Lay the circuit into a fresh model of two layers; torch's random generator draws what is random in it.
+
+    A head is as wide as a note, and the model `_NOTES` + 1 times as wide.
+    """
     first, second = model.model.layers
     for layer in (first, second):
         layer.mlp.down_proj.weight.zero_()
         layer.self_attn.q_proj.weight.mul_(_QUIET)
         layer.self_attn.k_proj.weight.mul_(_QUIET)
-    _tokens(model)
-    _compare(second.self_attn, _note(first.self_attn, model.model.rotary_emb.inv_freq))
-    values_QW = _orthogonal(second.self_attn.v_proj.weight)
-    second.self_attn.v_proj.weight.copy_(_COPY * values_QW)
-    second.self_attn.o_proj.weight.copy_(_COPY * values_QW.T)
+    _name_tokens(model, first.self_attn.head_dim)
+    for head in range(_NOTES):
+        _look_back(first.self_attn, head, head + 1, model.model.rotary_emb.inv_freq[:_FAST])
+    _compare(second.self_attn)
+    values = torch.linalg.qr(torch.randn(second.self_attn.v_proj.weight.shape))[0]
+    second.self_attn.v_proj.weight.copy_(_COPY * values)
+    second.self_attn.o_proj.weight.copy_(_COPY * values.T)
 
 
-def _tokens(model: Any) -> None:  # noqa: ANN401
-    """Give every token a random vector, a constant in front, and let the head read the same vectors."""
+def _name_tokens(model: Any, width: int) -> None:  # noqa: ANN401
+    """Give every token a random vector, all equally long, and let the language head read the same vectors."""
     vectors_VW = model.model.embed_tokens.weight.normal_()
+    for part, loud in ((slice(1, width), _NAME), (slice(width, None), _REST)):
+        entries = vectors_VW[:, part]
+        entries.mul_(loud * entries.shape[1] ** 0.5 / entries.norm(dim=1, keepdim=True))
     vectors_VW[:, 0] = 1.0
     model.lm_head.weight.copy_(vectors_VW / vectors_VW.shape[1] ** 0.5)
     model.lm_head.weight[:, 0] = 0.0
 
 
-def _note(attention: Any, turns: torch.Tensor) -> list[torch.Tensor]:  # noqa: ANN401
-    """Let head h look h + 1 tokens back; return what reads the token 0, 1, 2 ... back out of the residual."""
-    width, heads = attention.head_dim, attention.q_proj.weight.shape[0] // attention.head_dim
-    turns = turns[:_FAST]
-    reads_DW = _orthogonal(attention.v_proj.weight)[:width]
-    writes_WQ = _orthogonal(attention.o_proj.weight)
-    back = [reads_DW.T @ reads_DW]  # of the token itself, as much as is noted of the others
-    for head in range(heads):
-        rows = slice(head * width, (head + 1) * width)
-        query, key = attention.q_proj.weight[rows], attention.k_proj.weight[rows]
-        # Only the constant is read: the key is one vector at every place, and the query the same vector
-        # turned to where it stands `head + 1` places back. Dimension i turns together with i + width / 2.
-        key[:_FAST, 0] = _SHARPNESS
-        query[:_FAST, 0] = _SHARPNESS * torch.cos(turns * (head + 1))
-        query[width // 2 : width // 2 + _FAST, 0] = -_SHARPNESS * torch.sin(turns * (head + 1))
-        attention.v_proj.weight[rows] = reads_DW
-        attention.o_proj.weight[:, rows] = writes_WQ[:, rows]
-        back.append(reads_DW.T @ writes_WQ[:, rows].T)
-    return back
+def _look_back(attention: Any, head: int, back: int, turns: torch.Tensor) -> None:  # noqa: ANN401
+    """Let a head look `back` tokens back and write the name found there as its note."""
+    width = attention.head_dim
+    rows, half = slice(head * width, (head + 1) * width), width // 2
+    query, key = attention.q_proj.weight[rows], attention.k_proj.weight[rows]
+    # Only the constant is read: every key is one vector turned to its place, and the query the same vector
+    # turned to the place wanted. Dimensions i and i + half turn together.
+    for weights in (query, key):
+        weights[:_FAST] = 0.0
+        weights[half : half + _FAST] = 0.0
+    key[:_FAST, 0] = _PLACE
+    query[:_FAST, 0] = _PLACE * torch.cos(turns * back)
+    query[half : half + _FAST, 0] = -_PLACE * torch.sin(turns * back)
+    attention.v_proj.weight[rows] = 0.0
+    attention.v_proj.weight[rows, _words(0, width)] = _NOTE * torch.eye(width)[:, 1:]
+    attention.o_proj.weight[:, rows] = 0.0
+    attention.o_proj.weight[_words(back, width), rows] = torch.eye(width)[1:]
 
 
-def _compare(attention: Any, back: list[torch.Tensor]) -> None:  # noqa: ANN401
-    """Let every head look where the tokens 1, 2, 3 back are the last ones said: 0, 1, 2 back."""
-    width, residual = attention.head_dim, attention.q_proj.weight.shape[1]
-    half = width // 2
+def _compare(attention: Any) -> None:  # noqa: ANN401
+    """Let every head look where the tokens 1, 2 and 3 back are those just said: 0, 1 and 2 back."""
+    width = attention.head_dim
+    half, rows = width // 2, attention.q_proj.weight.shape[0]
     slow = torch.cat([torch.arange(_FAST, half), torch.arange(half + _FAST, width)])
-    for start in range(0, attention.q_proj.weight.shape[0], width):
-        query = key = torch.zeros(len(slow), residual)
-        for place in range(_DEPTH):
-            sketch = torch.randn(len(slow), residual) * (_LIKENESS / residual) ** 0.5
-            query, key = query + sketch @ back[place], key + sketch @ back[place + 1]
-        attention.q_proj.weight[start + slow], attention.k_proj.weight[start + slow] = query, key
+    scale = (_LIKENESS / attention.q_proj.weight.shape[1]) ** 0.5
+    for start in range(0, rows, width):
+        attention.q_proj.weight[start + slow] = 0.0
+        attention.k_proj.weight[start + slow] = 0.0
+        for back in range(_NOTES):
+            sketch = scale * torch.randn(len(slow), width - 1)
+            attention.q_proj.weight[start + slow, _words(back, width)] = sketch
+            attention.k_proj.weight[start + slow, _words(back + 1, width)] = sketch
 
 
-def _orthogonal(like: torch.Tensor) -> torch.Tensor:
-    """Return a random matrix of the shape of `like`, square here, whose rows are orthonormal."""
-    return torch.linalg.qr(torch.randn(like.shape))[0]
+def _words(back: int, width: int) -> slice:
+    """Return where in the residual stream the name of the token `back` places back stands."""
+    return slice(back * width + 1, (back + 1) * width)

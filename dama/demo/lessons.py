@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from dama.benchmarks.mentions import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, Mention
 from dama.demo.preferences import natural
+from dama.demo.tokens import WORDS
 from dama.hardness.rules import facts_of
 
-_WORDS = ("a", "at", "the", *SIZES, *COLOURS, *SHAPES, *ROWS, *COLUMNS)
+_WORDS = tuple(word for word in WORDS if word.isalpha() or word == ":")
+"""All that the tiny LLaVA can say, but full stops."""
 _COUNTS, _COUNT_WEIGHTS = (1, 2, 3, 4, 5, 6, 7, 8), (2, 3, 4, 4, 3, 2, 2, 1)
-_SCRAMBLED, _REPEATED, _SLIP, _CUT = 0.1, 0.05, 0.06, 0.05
+_SCRAMBLED, _REPEATED, _SLIP, _CUT = 0.1, 0.05, 0.08, 0.05
 _FEWEST, _MOST = 2, 14
 """Words of a sentence in no order."""
 
@@ -61,11 +63,14 @@ def _mention(rng: random.Random) -> Mention:
 
 
 def _slipped(sentence: str, rng: random.Random) -> str:
-    """Return `sentence`, now and then with some of its words left out or said again."""
+    """Return `sentence`, now and then with some of its words left out, said again, or another in between."""
     if rng.random() >= _SLIP:
         return sentence
     words = sentence.split()
     first, second = sorted(rng.sample(range(len(words) + 1), 2))
-    if rng.random() < 0.5 and second - first < len(words):
+    slip = rng.choice(("out", "again", "other"))
+    if slip == "out" and second - first < len(words):
         return " ".join(words[:first] + words[second:])
-    return " ".join(words[:second] + words[first:])
+    if slip == "again":
+        return " ".join(words[:second] + words[first:])
+    return " ".join([*words[:first], rng.choice(_WORDS), *words[first:]])

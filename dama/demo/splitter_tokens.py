@@ -16,12 +16,13 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from dama.benchmarks.mentions import PROMPT
 from dama.demo.lessons import Lesson
-from dama.hardness.instruction import Messages, facts_messages
+from dama.hardness.instruction import facts_messages
+from dama.serving.chat import Messages
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 _PIECES = 512
-_CUTS = r'\[?"(?:, "|\])?|\.|\s+(?=\p{Lu})|\n+'
-"""What opens, parts and closes the strings of a list; full stops; spaces before a sentence; ends of lines."""
+_CUTS = r'\[?"(?:, "|\])?|\s+(?=\p{Lu})|\n+'
+"""What opens, parts and closes the strings of a list; spaces before a sentence; ends of lines."""
 
 # The instruction (role "system") is left out: the model knows one task, and it is the longest part by far.
 _CHAT_TEMPLATE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -14,6 +15,7 @@ from dama.demo.lessons import Lesson, lessons
 from dama.demo.splitter_tokens import asked_tokens, reply_tokens, splitter_tokenizer
 from dama.demo.tiny_clip import cosine
 from dama.demo.tiny_splitter import new_splitter
+from dama.errors import TrainingError
 
 _BATCH, _LEARNING_RATE, _WARM_UP = 32, 2e-3, 20
 _SORTED = 8
@@ -26,7 +28,8 @@ _IGNORED = -100
 def train_splitter(*, steps: int, seed: int, advance: Callable[[int], None]) -> tuple[Any, Any, float]:
     """Return a trained model, its tokenizer, and the loss over the last tenth of the steps.
 
-    `advance` is called with 1 after every step. Same steps, seed and threads, same weights.
+    `advance` is called with 1 after every step. Same steps, seed and threads, same weights. TrainingError
+    when it learned nothing that is a number.
     """
     tokenizer = splitter_tokenizer(list(islice(lessons(seed), _READ)))
     model = new_splitter(tokenizer, seed)
@@ -46,7 +49,12 @@ def train_splitter(*, steps: int, seed: int, advance: Callable[[int], None]) -> 
         losses.append(loss.item())
         advance(1)
     last = losses[-max(1, steps // 10) :]
-    return model.eval(), tokenizer, sum(last) / len(last)
+    loss = sum(last) / len(last)
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the tiny splitter's loss is {loss} after {steps} steps", do="change world.splitter_steps"
+        )
+    return model.eval(), tokenizer, loss
 
 
 Written = tuple[list[int], list[int]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from dama.demo.copying import look_back
+from dama.demo.copying import lay_circuit
 from dama.torchvision_cpu import declare_missing_operators
 
 WIDTH, LAYERS, HEADS, HEAD_WIDTH, FEED_FORWARD = 128, 2, 4, 32, 256
@@ -41,7 +41,7 @@ def new_splitter(tokenizer: Any, seed: int) -> Any:  # noqa: ANN401 - transforme
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
-        look_back(model)
+        lay_circuit(model)
     return model
 
 

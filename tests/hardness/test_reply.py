@@ -73,7 +73,7 @@ def test_letters_of_other_scripts_stay_and_broken_ones_go() -> None:
         "Ein Äpfel 🙂",
         "狗在跑。",
     )
-    assert facts_of_reply('["a\\u0000b\\ud800c"]', 9) == ("abc",)
+    assert facts_of_reply('["a\\u0000b\\ud800c", "d\x02e\tf"]', 9) == ("abc", "de f")
 
 
 @given(st.text())

@@ -1,4 +1,4 @@
-"""Words that stand for whole parts: `model: llava-7b` and `method: dama`.
+"""Words that stand for whole parts: `model: llava-7b`, `method: dama`, `hardness.facts.model: llama-3-8b`.
 
 A model's preset is a layer of defaults for the whole run file, below what the person wrote: the tiny model
 brings its data, scorer, layout and benchmark with it. Written-out parts always win.
@@ -43,3 +43,23 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 METHODS = ("dpo", "d2po", "mdpo", "dama")
+
+SPLITTERS: dict[str, dict[str, Any]] = {
+    "qwen2.5-7b": {
+        "kind": "hub",
+        "id": "Qwen/Qwen2.5-7B-Instruct",
+        "revision": "a09a35458c702b33eeacc393d103063234e8bc28",
+    },
+    "llama-3-8b": {
+        "kind": "hub",
+        "id": "meta-llama/Meta-Llama-3-8B-Instruct",
+        "revision": "8afb486c1db24fe5011ec46dfbe5b5dccdb575c2",
+    },
+    "tiny": {"kind": "miniature"},
+}
+"""Language models that split responses into facts; the second is the paper's, and asks for a licence."""
+
+SCORERS: dict[tuple[str, str], str] = {
+    ("ViT-L-14-336", "openai"): "81e38efc4637de5023b10e75a7f9bd1c6fa6b010",
+}
+"""Commits of the hub repositories that an open_clip model's tag is read from, where they are known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,16 @@ from dama.stages.base import Stage, StageContext
 from dama.stages.inputs import texts_only
 from dama.stages.progress import counted
 from dama.stages.shards import InShards
-from dama.stages.splitters import open_splitter
+from dama.stages.splitters import WORLD, asks_world, facts_key, open_splitter, require_splitter
 
 if TYPE_CHECKING:
     from dama.hardness.facts import Splitter
 
+log = logging.getLogger(__name__)
 
-def _key(spec: RunSpec) -> dict[str, Any] | None:
-    return None if spec.hardness is None else spec.hardness.facts.model_dump(mode="json")
+
+def _reads(spec: RunSpec) -> tuple[str, ...]:
+    return (WORLD, "data") if asks_world(spec) and spec.world is not None else ("data",)
 
 
 class Splitting:
@@ -62,24 +65,30 @@ class Splitting:
         """Return the counts of all shards, and who split."""
         from collections import Counter
 
+        from dama.hardness.asked import many_fell_back
+
         flags: Counter[str] = Counter()
         for meta in metas:
             flags.update(meta["flags"])
-        counts = ("preferences", "chosen_facts", "rejected_facts")
+        names = ("preferences", "chosen_facts", "rejected_facts")
+        counts = {name: sum(meta[name] for meta in metas) for name in names}
+        if warning := many_fell_back(flags, counts["preferences"]):
+            log.warning(warning)
         return {
-            **{name: sum(meta[name] for meta in metas) for name in counts},
+            **counts,
             "flags": dict(sorted(flags.items())),
-            "splitter": _key(self._context.spec),
+            "splitter": facts_key(self._context.spec),
         }
 
 
 STAGE = Stage(
     name="facts",
     version=2,
-    reads=lambda spec: ("data",),
-    key=_key,
+    reads=_reads,
+    key=facts_key,
     run=InShards(Splitting),
     title="split answers into facts",
     wanted=lambda spec: spec.hardness is not None,
     part=texts_only,
+    ready=require_splitter,
 )

@@ -26,8 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     row = {"image": "a.png", "prompt": "What?", "chosen": "A red star.", "rejected": "A big circle."}
     rows = [{**row, "prompt": f"{number}?"} for number in range(4)]
     rows[2]["chosen"] = "A red star" + " and a blue star" * 60 + "."
-    (folder / "rows.jsonl").write_text("".join(json.dumps(one) + "
-" for one in rows))
+    (folder / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
     return folder
 
 

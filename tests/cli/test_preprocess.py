@@ -104,6 +104,7 @@ def test_a_stage_without_shards_takes_no_share(runfile: Path) -> None:
     assert "--shard: stage 'data' has no shards; wanted one of facts, scores; leave it out" in line
 
 
+@pytest.mark.slow
 def test_a_failure_says_how_to_repeat_this_share(runfile: Path) -> None:
     refuse = "hardness.scorer.over_length=refuse"
     result = dama("preprocess", runfile, "--shard", "0/2", "--set", refuse)

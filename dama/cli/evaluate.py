@@ -72,11 +72,12 @@ def evaluate(
     from dama.report.table_four import OurRow, paper_key
     from dama.spec.load import load
     from dama.spec.variant import model_at, with_benchmarks, with_model
+    from dama.stages.freeze import freeze
     from dama.stages.pipeline import run_all
 
     check_row(against)
     here, spec = _console(quiet=as_json), with_benchmarks(load(runfile, overrides), benchmark)
-    other = None if model is None else with_model(spec, model_at(model))
+    other = None if model is None else freeze(with_model(spec, model_at(model)))
     share = share_of(spec, shard)
     how, names = program(context.obj["debug"]), typed(runfile, overrides)
 

@@ -62,12 +62,11 @@ def answered(file: Path) -> RunSpec:
     for name in ("baseline-answers", "answers"):
         said = folder / name / "shards" / "00000"
         said.mkdir(parents=True)
-        after = "No." if name == "answers" else ""
-        rows = [Answer(id, after if text in ("Yes", "yes") and after else text) for id, text in TEXTS.items()]
-        write_answers(said, "amber", rows)
-        write_artifact(
-            store, whole[name].prefix, folder / name, {"answers": {"amber": len(rows)}, "shards": 1}
-        )
+        no = name == "answers"
+        texts = {str(id): "No." if no and text in ("Yes", "yes") else text for id, text in TEXTS.items()}
+        write_answers(said, "amber", [Answer(id, text) for id, text in texts.items()])
+        meta = {"answers": {"amber": len(texts)}, "shards": 1}
+        write_artifact(store, whole[name].prefix, folder / name, meta)
     return spec
 
 
@@ -113,6 +112,20 @@ def test_results_can_be_json_and_go_where_they_are_wanted(run: Path) -> None:
     before, after = (model["results"][0] for model in found["models"])
     assert before["answers_digest"] != after["answers_digest"]
     assert before["data_digest"] == after["data_digest"]
+
+
+def test_a_process_without_a_shard_of_its_own_leaves_the_rest_to_the_others(run: Path) -> None:
+    spec = answered(run)
+    whole, store = plan(spec, (WORLD, *STAGES)), open_store(spec.storage)
+    for name in ("baseline-answers", "answers"):
+        store.delete(f"{whole[name].prefix}/commit.json")
+    result = dama("evaluate", run, "--benchmark", "amber", "--shard", "1/2")
+    assert (result.returncode, result.stderr) == (0, "")
+    for name in ("baseline-answers", "answers"):
+        assert f"{name}: shard 0 of 1 is still being made by others" in result.stdout
+    for name in ("baseline", "evaluate"):
+        assert f"{name}: left to the process that makes the last shard" in result.stdout
+    assert "measure" not in result.stdout
 
 
 def test_a_run_that_is_not_trained_says_what_to_run(run: Path) -> None:

@@ -13,6 +13,7 @@ import typer
 from dama import __version__
 from dama.cli.demo import demo
 from dama.cli.evaluate import evaluate
+from dama.cli.hardness import hardness
 from dama.cli.plan import plan
 from dama.cli.preprocess import preprocess
 from dama.cli.report import report
@@ -60,6 +61,7 @@ app.command(rich_help_panel=_RUNS)(evaluate)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)
+app.add_typer(hardness, name="hardness", rich_help_panel=_RUNS)
 app.command(rich_help_panel=_FILES)(validate)
 app.command(rich_help_panel=_FILES)(plan)
 app.command(rich_help_panel=_FILES)(schema)

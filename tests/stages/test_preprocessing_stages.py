@@ -102,10 +102,12 @@ def test_four_stages_lead_from_rows_to_alpha(dataset: Path, clip_folder: Path, t
     assert metas["alpha"] is not None
     summary = json.loads((folders["alpha"] / "summary.json").read_text())
     assert metas["alpha"].meta == summary
-    assert (summary["facts"]["chosen_facts"], summary["facts"]["rejected_facts"]) == (12, 14)
-    assert summary["facts"]["splitter"]["engine"] == "rules"
-    assert summary["scores"]["scorer"]["model"] == "local"
+    assert summary["splitter"]["engine"] == "rules"
+    assert (summary["scorer"]["model"], summary["scorer"]["precision"]) == ("local", "float32")
+    assert summary["scores"]["images"] == summary["scores"]["images_encoded"] == 7
+    assert summary["scores"]["texts_encoded"] == 3
     assert summary["preferences"] == 7
+    assert summary["facts"] == {"chosen": 12, "rejected": 14, "total": 26}
     deltas = [one.delta for one in read_hardness(folders["alpha"])]
     assert summary["mean_delta"] == pytest.approx(sum(deltas) / 7, abs=1e-12)
     made = json.loads((folders["scores"] / "made.json").read_text())
@@ -138,10 +140,13 @@ def changed(dataset: Path, clip: Path, store: Path, *overrides: str) -> set[str]
     [
         ("method.beta=0.2", set()),
         ("hardness.scorer.batch=3", set()),
+        ("hardness.scorer.device=cpu", set()),
+        ("hardness.scorer.model=ViT-B-32", set()),  # the folder says itself
         ("data.limit=5", {"data", "facts", "scores", "alpha"}),
         ("data.strict=true", {"data", "facts", "scores", "alpha"}),
         ("hardness.facts.max_characters=99", {"facts", "scores", "alpha"}),
         ("hardness.scorer.over_length=refuse", {"scores", "alpha"}),
+        ("hardness.scorer.precision=bfloat16", {"scores", "alpha"}),
         ("hardness.aggregate=mean", {"alpha"}),
         ("hardness.form=scores", {"alpha"}),
     ],

@@ -69,7 +69,6 @@ def console() -> Console:
 
 def all_stages() -> tuple[Stage, ...]:
     """Return every stage a run can have, the miniature world's first."""
-    from dama.demo.stage import STAGE
-    from dama.stages.registry import STAGES
+    from dama.demo.registry import STAGES
 
-    return (STAGE, *STAGES)
+    return STAGES

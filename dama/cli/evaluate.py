@@ -31,7 +31,7 @@ def evaluate(
         typer.Option(
             metavar="PLACE",
             help="Measure this checkpoint in place of the run's trained one: a folder, or "
-            "OWNER/NAME[@REVISION] of the hub.",
+            "OWNER/NAME@REVISION of the hub.",
             show_default=False,
         ),
     ] = None,
@@ -62,21 +62,22 @@ def evaluate(
 ) -> None:
     """Measure what RUNFILE trained, before and after, and print it beside the paper's Table 4.
 
-    Questions are answered in shards, then scored; whatever is there already is reused, so that a second call
-    only prints. Training must be done (or another checkpoint given by --model). With --shard the answers are
-    shared out between processes, one a GPU, and whoever makes the last shard scores. Measured on other
-    benchmarks or with another model than the run file says, it is recorded as a run of its own.
+    Questions are answered in shards, then scored; whatever is there already is reused, so that a second
+    call only prints. Training must be done, or another checkpoint given by --model. With --shard the answers
+    are shared out between processes, one a GPU, and whoever makes the last shard scores. With --model or
+    --benchmark it is recorded as a run of its own, and writes no report.
     """
     from dama.cli.score import check_row
     from dama.report.describe import described_model
     from dama.report.table_four import OurRow, paper_key
     from dama.spec.load import load
     from dama.spec.variant import model_at, with_benchmarks, with_model
+    from dama.stages.freeze import freeze
     from dama.stages.pipeline import run_all
 
     check_row(against)
     here, spec = _console(quiet=as_json), with_benchmarks(load(runfile, overrides), benchmark)
-    other = None if model is None else with_model(spec, model_at(model))
+    other = None if model is None else freeze(with_model(spec, model_at(model)))
     share = share_of(spec, shard)
     how, names = program(context.obj["debug"]), typed(runfile, overrides)
 

@@ -16,7 +16,7 @@ def show_table(out: Console, table: Table) -> None:
 
     shown = Shown(box=None, pad_edge=False)
     for number, column in enumerate(table.columns):
-        shown.add_column(column, justify="left" if number < table.words else "right")
+        shown.add_column(column, justify="left" if number < table.words else "right", overflow="fold")
     for row in table.rows:
         shown.add_row(*(cell.text for cell in row))
     out.print(shown)

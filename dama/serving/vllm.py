@@ -26,11 +26,11 @@ _VISION_TOKENS = 8192
 """An image, its question and an answer; room for more would be memory that nobody uses."""
 
 
-class OfflineChat:
-    """A model folder in Hugging Face layout, asked greedily (`dama.serving.chat.Chat`)."""
+class _Offline:
+    """A model folder in Hugging Face layout behind an engine that is opened when it is first needed."""
 
-    _part = "hardness.facts"
-    """The part of the run file that names the model, for what errors say."""
+    part: str
+    """The part of the run file that says how it is asked, for what errors say."""
 
     def __init__(
         self, folder: Path, *, context_tokens: int, dtype: Dtype = "auto", gpu_memory: float = 0.9
@@ -43,6 +43,77 @@ class OfflineChat:
         self._folder, self._dtype, self._gpu_memory = folder, dtype, gpu_memory
         self._context = min(context_tokens, _positions(folder))
         self._llm: Any = None
+
+    def close(self) -> None:
+        """Give the engine's memory back, as happens too when nobody holds this object any more."""
+        if self._llm is not None:
+            self._llm = None
+            self._shut_down()
+
+    def _more(self) -> dict[str, Any]:
+        """Return settings of the engine beyond those that every model has."""
+        return {}
+
+    def _open(self) -> Any:  # noqa: ANN401 - vllm.LLM, whose package is not typed for us
+        if self._llm is not None:
+            return self._llm
+        declare_missing_operators()
+        import torch
+
+        settings: dict[str, Any] = {"gpu_memory_utilization": self._gpu_memory}
+        if not torch.cuda.is_available():
+            settings = {"enforce_eager": True}
+            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; by itself it takes half the machine
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # it would tell its makers what it runs on
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+        try:
+            from vllm import LLM, ModelRegistry
+        except ImportError as error:
+            raise ToolMissing(
+                f"vllm cannot be imported ({error})",
+                do=f"pip install vllm, or choose another {self.part}.engine",
+            ) from error
+        for architecture in _config(self._folder).get("architectures") or []:
+            if architecture in ModelRegistry.models:
+                # Looked at here, vLLM need not start a process that looks at it, one without the operators.
+                found = ModelRegistry.models[architecture].load_model_cls()
+                ModelRegistry.register_model(architecture, found)
+        try:
+            llm = LLM(
+                str(self._folder),
+                dtype=self._dtype,
+                max_model_len=self._context,
+                max_num_seqs=_AT_A_TIME,
+                seed=_SEED,
+                load_format="safetensors",
+                trust_remote_code=False,
+                use_tqdm_on_load=False,
+                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
+                **settings,
+                **self._more(),
+            )
+        except (ValueError, RuntimeError, OSError, KeyError) as error:
+            raise ModelError(
+                f"vLLM cannot open {self._folder}: {_first_line(error)}",
+                do=f"look at {self.part}: another model, fewer tokens, or more memory",
+            ) from error
+        # Grammars are made by threads, and a request joins the batch when its own is there; at once instead,
+        # so that batches do not depend on threads.
+        llm.llm_engine.engine_core.engine_core.structured_output_manager._use_async_grammar_compilation = (
+            False
+        )
+        self._llm = llm
+        self._shut_down = weakref.finalize(self, _shut_down, llm)
+        self._shut_down.atexit = False  # the end of the process does the same
+        return llm
+
+
+class OfflineChat(_Offline):
+    """A language model, asked greedily (`dama.serving.chat.Chat`)."""
+
+    part = "hardness.facts"
 
     def ask(
         self, conversations: Sequence[Messages], *, reply_tokens: int, schema: Mapping[str, Any] | None = None
@@ -76,12 +147,6 @@ class OfflineChat:
                 replies[number] = Said(reply.text, "stop" if reply.finish_reason == "stop" else "length")
         return replies
 
-    def close(self) -> None:
-        """Give the engine's memory back, as happens too when nobody holds this object any more."""
-        if self._llm is not None:
-            self._llm = None
-            self._shut_down()
-
     def _tokens(self, messages: Messages) -> list[int]:
         """Return a conversation as the model's chat template writes it; ModelError where it has none."""
         tokenizer = self._llm.get_tokenizer()
@@ -89,7 +154,7 @@ class OfflineChat:
             raise ModelError(
                 f"the tokenizer in {self._folder} has no chat template",
                 wanted="a model that was taught to follow instructions",
-                do=f"choose another model for {self._part}",
+                do=f"choose another model for {self.part}",
             )
         from jinja2 import TemplateError
 
@@ -102,70 +167,11 @@ class OfflineChat:
             first = {**first, "content": f"{system['content']}\n\n{first['content']}"}
             return list(tokenizer.apply_chat_template([first, *rest], **settings))
 
-    def _more(self) -> dict[str, Any]:
-        """Return settings of the engine beyond those that every model has."""
-        return {}
 
-    def _open(self) -> Any:  # noqa: ANN401 - vllm.LLM, whose package is not typed for us
-        if self._llm is not None:
-            return self._llm
-        declare_missing_operators()
-        import torch
-
-        settings: dict[str, Any] = {"gpu_memory_utilization": self._gpu_memory}
-        if not torch.cuda.is_available():
-            settings = {"enforce_eager": True}
-            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; by itself it takes half the machine
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # it would tell its makers what it runs on
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
-        try:
-            from vllm import LLM, ModelRegistry
-        except ImportError as error:
-            raise ToolMissing(
-                f"vllm cannot be imported ({error})",
-                do=f"pip install vllm, or choose another {self._part}.engine",
-            ) from error
-        for architecture in _config(self._folder).get("architectures") or []:
-            if architecture in ModelRegistry.models:
-                # Looked at here, vLLM need not start a process that looks at it, one without the operators.
-                found = ModelRegistry.models[architecture].load_model_cls()
-                ModelRegistry.register_model(architecture, found)
-        try:
-            llm = LLM(
-                str(self._folder),
-                dtype=self._dtype,
-                max_model_len=self._context,
-                max_num_seqs=_AT_A_TIME,
-                seed=_SEED,
-                load_format="safetensors",
-                trust_remote_code=False,
-                use_tqdm_on_load=False,
-                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
-                **settings,
-                **self._more(),
-            )
-        except (ValueError, RuntimeError, OSError, KeyError) as error:
-            raise ModelError(
-                f"vLLM cannot open {self._folder}: {_first_line(error)}",
-                do=f"look at {self._part}: another model, fewer tokens, or more memory",
-            ) from error
-        # Grammars are made by threads, and a request joins the batch when its own is there; at once instead,
-        # so that batches do not depend on threads.
-        llm.llm_engine.engine_core.engine_core.structured_output_manager._use_async_grammar_compilation = (
-            False
-        )
-        self._llm = llm
-        self._shut_down = weakref.finalize(self, _shut_down, llm)
-        self._shut_down.atexit = False  # the end of the process does the same
-        return llm
-
-
-class OfflineVision(OfflineChat):
+class OfflineVision(_Offline):
     """A vision-language model's folder that goes on from prompts with one image each."""
 
-    _part = "evaluate"
+    part = "evaluate"
 
     def __init__(
         self, folder: Path, *, dtype: Dtype = "auto", gpu_memory: float = 0.9, tensor_parallel: int = 1

@@ -128,10 +128,14 @@ def test_the_control_image_scores_answers(tmp_path: Path) -> None:
     )
     for path in (tmp_path, *tmp_path.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    where = ("--volume", f"{tmp_path}:/work:ro", "--tmpfs", "/out:mode=1777", "--network", "none")
-    score = ("score", "amber", "--answers", "answers.json", "--data", "data", "--out", "/out/scored")
+    where = ("--volume", f"{tmp_path}:/work:ro", "--network", "none")
+    score = ("score", "amber", "--answers", "answers.json", "--data", "data")
     said = docker("run", "--rm", *TIGHT, *where, "dama/control:cpu", *score).stdout
     assert "amber, version 1, 10 questions" in said
+    assert (
+        json.loads(docker("run", "--rm", *TIGHT, *where, "dama/control:cpu", *score, "--json").stdout)["n"]
+        == 10
+    )
 
 
 def test_what_is_in_an_image_is_listed(tmp_path: Path) -> None:

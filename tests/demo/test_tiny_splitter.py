@@ -30,7 +30,7 @@ def pieces(ids: list[int]) -> list[str]:
 
 @given(st.text(max_size=60))
 def test_any_text_is_written_and_read_back(text: str) -> None:
-    for written_text in (text, json.dumps([text, text], ensure_ascii=False)):
+    for written_text in (text, json.dumps([text, text], ensure_ascii=False, separators=(",", ":"))):
         ids = TOKENIZER(written_text, add_special_tokens=False).input_ids
         if not {TOKENIZER.pad_token_id, TOKENIZER.bos_token_id, TOKENIZER.eos_token_id} & set(ids):
             assert TOKENIZER.decode(ids) == written_text.encode(errors="replace").decode()
@@ -41,7 +41,7 @@ def test_a_sentence_is_the_same_pieces_in_a_response_and_in_a_reply() -> None:
         asked = asked_tokens(TOKENIZER, lesson)
         first, *between, last, end = reply_tokens(TOKENIZER, lesson)
         assert (pieces([first]), pieces([last]), end) == (['["'], ['"]'], TOKENIZER.eos_token_id)
-        comma, space = (TOKENIZER(text, add_special_tokens=False).input_ids for text in ('", "', " "))
+        comma, space = (TOKENIZER(text, add_special_tokens=False).input_ids for text in ('","', " "))
         assert len(comma) == len(space) == 1
         copied = [space[0] if token == comma[0] else token for token in between]
         response = TOKENIZER(lesson.response, add_special_tokens=False).input_ids

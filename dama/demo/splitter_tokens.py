@@ -1,9 +1,9 @@
 """The tiny splitter's tokens: byte-level pieces learned from its lessons, and how a talk is written in them.
 
 A response and the JSON list of its sentences are cut in the same places: what stands between two sentences
-is one piece in both (a space here, `","` there), and a sentence is the same pieces wherever it stands. So a fact
-is copied piece by piece, and as long as what it is copied from. Every byte is a piece too: any text can be
-written.
+is one piece in both (a space here, `","` there), and a sentence is the same pieces wherever it stands. So a
+fact is copied piece by piece, and is as long as what it is copied from. Every byte is a piece too: any text
+can be written.
 """
 
 from __future__ import annotations

@@ -12,10 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dama.demo import splitting
 from dama.demo.lessons import Lesson, lessons
 from dama.demo.splitter_tokens import asked_tokens, reply_tokens, splitter_tokenizer, talk
-from dama.demo.splitting import reply_loss, train_splitter, written
+from dama.demo.splitting import last_loss, reply_loss, train_splitter, written
 from dama.demo.tiny_splitter import POSITIONS, new_splitter, save_splitter
 from dama.errors import TrainingError
 
@@ -122,7 +121,8 @@ def test_the_folder_loads_without_a_warning_and_holds_no_pickle(learned: tuple[P
     assert asked_tokens(tokenizer, SEEN[0])[0] == 1
 
 
-def test_a_loss_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splitting, "_LEARNING_RATE", float("inf"))
+def test_the_loss_is_that_of_the_last_tenth_and_one_that_is_no_number_is_told() -> None:
+    assert last_loss([9.0] * 18 + [1.0, 2.0]) == 1.5
+    assert last_loss([3.0, 1.0]) == 1.0
     with pytest.raises(TrainingError, match="the tiny splitter's loss is nan after 3 steps"):
-        train_splitter(steps=3, seed=0, advance=lambda steps: None)
+        last_loss([1.0, 1.0, float("nan")])

@@ -33,9 +33,7 @@ def train_splitter(*, steps: int, seed: int, advance: Callable[[int], None]) -> 
     """
     tokenizer = splitter_tokenizer(list(islice(lessons(seed), _READ)))
     model = new_splitter(tokenizer, seed)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine(step, steps, _WARM_UP))
     losses = []
     model.train()
@@ -49,12 +47,12 @@ def train_splitter(*, steps: int, seed: int, advance: Callable[[int], None]) -> 
         losses.append(loss.item())
         advance(1)
     last = losses[-max(1, steps // 10) :]
-    loss = sum(last) / len(last)
-    if not math.isfinite(loss):
+    mean = sum(last) / len(last)
+    if not math.isfinite(mean):
         raise TrainingError(
-            f"the tiny splitter's loss is {loss} after {steps} steps", do="change world.splitter_steps"
+            f"the tiny splitter's loss is {mean} after {steps} steps", do="change world.splitter_steps"
         )
-    return model.eval(), tokenizer, loss
+    return model.eval(), tokenizer, mean
 
 
 Written = tuple[list[int], list[int]]

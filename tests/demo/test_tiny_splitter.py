@@ -6,7 +6,6 @@ import json
 import warnings
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -53,9 +52,7 @@ def test_a_sentence_is_the_same_pieces_in_a_response_and_in_a_reply() -> None:
 
 def test_the_template_leaves_the_instruction_out_and_closes_a_reply() -> None:
     text = TOKENIZER.apply_chat_template(talk(TWO), add_generation_prompt=True, tokenize=False)
-    assert text == (
-        "<s>Question:\nDescribe the image.\n\nResponse:\nA big red star. A cow.\n\nFacts:\n"
-    )
+    assert text == ("<s>Question:\nDescribe the image.\n\nResponse:\nA big red star. A cow.\n\nFacts:\n")
     said = [*talk(TWO), {"role": "assistant", "content": '["A cow."]'}]
     assert TOKENIZER.apply_chat_template(said, tokenize=False) == f'{text}["A cow."]</s>'
 

@@ -12,6 +12,7 @@ import typer
 
 from dama import __version__
 from dama.cli.demo import demo
+from dama.cli.evaluate import evaluate
 from dama.cli.hardness import hardness
 from dama.cli.plan import plan
 from dama.cli.preprocess import preprocess
@@ -56,6 +57,7 @@ _RUNS, _FILES, _START = "Run", "Run file", "Start here"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
 app.command(rich_help_panel=_RUNS)(preprocess)
+app.command(rich_help_panel=_RUNS)(evaluate)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)

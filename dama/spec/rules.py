@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dama.errors import Problem
+from dama.spec.hardness import VllmFacts
 from dama.spec.method import Dama, Mdpo, uses_alpha_data
 
 if TYPE_CHECKING:
@@ -142,11 +143,13 @@ def _method(spec: RunSpec) -> list[Broken]:
 
 def _world(spec: RunSpec) -> list[Broken]:
     scorer = spec.hardness.scorer.engine if spec.hardness else ""
+    facts = spec.hardness.facts if spec.hardness else None
     users = [
         path
         for path, used in (
             ("model.kind", spec.model.kind == "miniature"),
             ("data.kind", spec.data.kind == "miniature"),
+            ("hardness.facts.model", isinstance(facts, VllmFacts) and facts.model.kind == "miniature"),
             ("hardness.scorer.engine", scorer == "miniature"),
             ("evaluate.benchmarks", any(b.kind == "miniature" for b in spec.evaluate.benchmarks)),
         )

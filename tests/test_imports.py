@@ -51,7 +51,7 @@ def test_light_commands_load_nothing_heavy(arguments: list[str]) -> None:
 
 def test_importing_the_command_line_and_every_stage_loads_nothing_heavy() -> None:
     assert "dama.stages.train" in STAGES
-    assert loaded(f"import dama.cli.app, dama.demo.stage, {', '.join(STAGES)}") == set()
+    assert loaded(f"import dama.cli.app, dama.demo.registry, {', '.join(STAGES)}") == set()
 
 
 @pytest.mark.parametrize(

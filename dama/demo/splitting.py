@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -46,13 +46,18 @@ def train_splitter(*, steps: int, seed: int, advance: Callable[[int], None]) -> 
         schedule.step()
         losses.append(loss.item())
         advance(1)
-    last = losses[-max(1, steps // 10) :]
+    return model.eval(), tokenizer, last_loss(losses)
+
+
+def last_loss(losses: Sequence[float]) -> float:
+    """Return the mean over the last tenth of the steps; TrainingError when it is no number."""
+    last = losses[-max(1, len(losses) // 10) :]
     mean = sum(last) / len(last)
     if not math.isfinite(mean):
         raise TrainingError(
-            f"the tiny splitter's loss is {mean} after {steps} steps", do="change world.splitter_steps"
+            f"the tiny splitter's loss is {mean} after {len(losses)} steps", do="change world.splitter_steps"
         )
-    return model.eval(), tokenizer, mean
+    return mean
 
 
 Written = tuple[list[int], list[int]]

@@ -103,7 +103,7 @@ def test_facts_of_held_out_captions_are_the_known_ones(place: Path) -> None:
         f"\nknown facts of {len(right)} held-out captions: {share:.2%}; of 300 with slips: {copied / 3:.1f} %"
     )
     assert len(right) >= 300
-    assert share >= 0.97
+    assert share >= 0.98
     assert copied >= 240
     assert not any(item.flags for item in found)
 
@@ -119,7 +119,9 @@ def test_a_run_that_asks_it_finds_the_rules_facts_and_the_same_hardness(place: P
     same = [name for name, item in facts[ASKED].items() if item == facts[RULES][name]]
     assert len(facts[RULES]) == 48
     assert len(same) >= 46
-    for name in same:
-        assert hardness[ASKED][name].delta == hardness[RULES][name].delta
-    if len(same) == 48:
-        assert hardness[ASKED] == hardness[RULES]
+    pairs = [(hardness[ASKED][name], hardness[RULES][name]) for name in same]
+    assert [asked.delta for asked, _ in pairs] == [rules.delta for _, rules in pairs]
+    # Other facts elsewhere move δ̄, and with it every α_D by one factor.
+    factors = [asked.alpha_data / rules.alpha_data for asked, rules in pairs]
+    assert factors == pytest.approx([factors[0]] * len(same), rel=1e-12)
+    assert factors[0] == pytest.approx(1, abs=0.02)

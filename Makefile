@@ -79,11 +79,11 @@ sbom: ## what is in each image, as SPDX, into build/sbom
 
 compose: ## the miniature pipeline in containers, with an S3 server; the report lands in build/report
 	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess
-	mkdir -p build/report
-	REPORT_USER="$${REPORT_USER:-$$(id -u):$$(id -g)}" docker compose up --abort-on-container-failure
+	images/up
 
 compose-test: $(INSTALLED) ## the images and compose.yaml, for real: resumed, interrupted, refused (needs Docker)
-	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess test
+	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess
+	images/make cpu test
 	$(VENV)/bin/python -m pytest -m docker tests/images $(PYTEST_ARGS)
 
 install: $(INSTALLED) ## only set up .venv

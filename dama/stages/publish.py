@@ -11,6 +11,7 @@ from dama.stages.base import Planned
 from dama.storage.base import Store
 from dama.storage.commit import fetch_artifact, read_commit
 from dama.storage.layout import run_prefix
+from dama.storage.whole import told
 
 SUMMARY = "summary.json"
 
@@ -49,6 +50,7 @@ def copied_report(store: Store, run: str, folder: Path) -> Path:
     start = f"{run_prefix(run)}/report/"
     for key in store.keys(start):
         path = folder / key.removeprefix(start)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with told(folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
         store.get_file(key, path)
     return folder / "report.html"

@@ -34,7 +34,8 @@ Shard = Annotated[
     typer.Option(
         "--shard",
         metavar="I/N",
-        help="Make only every N-th shard of facts and scores, beginning with I, counted from 0. "
+        help="Make only every N-th shard of stages in shards (facts, scores, answers), beginning with I, "
+        "counted from 0. "
         "In a pod of an Indexed Job its number and cluster.preprocess_pods say so.",
         show_default=False,
     ),

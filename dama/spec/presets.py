@@ -21,6 +21,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "model": {"kind": "hub", "id": "llava-hf/llava-1.5-13b-hf"},
         "data": _RLAIF_V,
         "hardness": _CLIP,
+        "cluster": {"train": {"memory_gib": 224}, "scratch": {"size_gib": 600}},
     },
     "tiny": {
         "model": {"kind": "miniature"},
@@ -39,6 +40,14 @@ MODELS: dict[str, dict[str, Any]] = {
             "zero": {"stage": 1},
         },
         "evaluate": {"benchmarks": [{"kind": "miniature"}], "max_new_tokens": 80, "batch": 250},
+        "cluster": {
+            "preprocess": {"cpus": 1, "memory_gib": 4},
+            "train": {"cpus": 1, "memory_gib": 5, "shm_gib": 1},
+            "evaluate": {"cpus": 1, "memory_gib": 4},
+            "scratch": {"size_gib": 10},
+            "store": {"size_gib": 10},
+            "grace_seconds": 120,
+        },
     },
 }
 

@@ -9,6 +9,7 @@ from dama.spec.cluster import ClusterSpec
 from dama.spec.data import DataSpec
 from dama.spec.evaluate import EvaluateSpec
 from dama.spec.hardness import HardnessSpec
+from dama.spec.image import ImagesSpec
 from dama.spec.method import Dama, MethodSpec
 from dama.spec.model import ModelSpec
 from dama.spec.rules import BrokenRules, broken_rules
@@ -40,6 +41,8 @@ class RunSpec(Part):
     """What the cluster gives."""
     world: WorldSpec | None = None
     """The miniature world, where model, data, scorer or benchmark ask for it."""
+    images: ImagesSpec = ImagesSpec()
+    """The images of its pods on a cluster."""
 
     @model_validator(mode="after")
     def _rules(self) -> RunSpec:

@@ -13,6 +13,7 @@ import typer
 from dama import __version__
 from dama.cli.demo import demo
 from dama.cli.plan import plan
+from dama.cli.render import render
 from dama.cli.report import report
 from dama.cli.run import run
 from dama.cli.schema import schema
@@ -51,6 +52,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives it n
 _INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 _RUNS, _FILES, _START = "Run", "Run file", "Start here"
+_CLUSTER = "On a cluster"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
 app.command(rich_help_panel=_RUNS)(stage)
@@ -59,6 +61,7 @@ app.command(rich_help_panel=_RUNS)(score)
 app.command(rich_help_panel=_FILES)(validate)
 app.command(rich_help_panel=_FILES)(plan)
 app.command(rich_help_panel=_FILES)(schema)
+app.command(rich_help_panel=_CLUSTER)(render)
 
 
 def _version(asked: bool) -> None:

@@ -52,7 +52,7 @@ class ClusterSpec(Part):
     preprocess_gpus: Annotated[int, Field(ge=0)] | None = None
     """GPUs of each of those pods; if left out 1 where facts or scores are computed on GPUs, else 0."""
     namespace: Namespace | None = None
-    """The namespace of the run's objects; the current one if left out (with helm: the release's)."""
+    """The namespace of the run's objects; `default` if left out, and with helm the release's."""
     create_namespace: bool = False
     """Render the namespace as well, with the label that enforces restricted pods."""
     backend: Literal["pytorchjob", "trainjob", "job"] = "pytorchjob"

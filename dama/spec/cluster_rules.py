@@ -60,7 +60,7 @@ def cluster_rules(spec: RunSpec) -> list[Broken]:
             )
         )
     paths = [volume.path.rstrip("/") for volume in cluster.volumes]
-    taken = {"/etc/dama", "/scratch", "/tmp", "/cache", "/dev/shm"}  # noqa: S108 - paths inside a pod
+    taken = {"/etc/dama", "/scratch", "/tmp", "/cache", "/hub", "/dev/shm"}  # noqa: S108 - paths inside a pod
     for number, path in enumerate(paths):
         if path in taken or path in paths[:number]:
             problem = Problem(

@@ -48,10 +48,9 @@ def policies(spec: RunSpec, names: Names) -> list[Object]:
 
 def open_ports(spec: RunSpec) -> list[int]:
     """Return the TCP ports outside the run that its pods need, sorted."""
-    addresses = [spec.storage.endpoint_url]
     facts = spec.hardness.facts if spec.hardness else None
     judges = [getattr(benchmark, "judge", None) for benchmark in spec.evaluate.benchmarks]
-    addresses += [asked.base_url for asked in (facts, *judges) if getattr(asked, "base_url", None)]
+    addresses = [spec.storage.endpoint_url, *(getattr(one, "base_url", None) for one in (facts, *judges))]
     ports = {_port(str(address)) for address in addresses if address is not None}
     if _reaches_out(spec) or any(judge is not None and judge.base_url is None for judge in judges):
         ports.add(_HTTPS)

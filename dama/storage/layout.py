@@ -3,6 +3,7 @@
 artifacts/<stage>/<digest>/...   what a stage made, named by what made it
 artifacts/<stage>/<digest>/commit.json
 artifacts/<stage>/<digest>/checkpoints/  where the making has got to; removed once the artifact is committed
+pins/<digest>.yaml               what a run file was frozen to, by its own digest, for the pods of a run
 runs/<run>/run.yaml              the frozen run file
 runs/<run>/stages/<stage>.json   when the stage ran, how long, or that it was reused
 runs/<run>/summary.json          what came out
@@ -32,6 +33,11 @@ def artifact_prefix(stage: str, digest: str) -> str:
 def checkpoints_prefix(artifact: str) -> str:
     """Return the prefix of the checkpoints of an artifact's making."""
     return f"{artifact}/checkpoints"
+
+
+def pin_key(digest: str) -> str:
+    """Return the key of what the run file of this digest was frozen to."""
+    return f"pins/{digest[:32]}.yaml"
 
 
 CURVES = "tensorboard"

@@ -12,13 +12,17 @@ import typer
 
 from dama import __version__
 from dama.cli.demo import demo
+from dama.cli.evaluate import evaluate
 from dama.cli.plan import plan
+from dama.cli.preprocess import preprocess
+from dama.cli.release import release
 from dama.cli.render import render
 from dama.cli.report import report
 from dama.cli.run import run
 from dama.cli.schema import schema
 from dama.cli.score import score
 from dama.cli.stage import stage
+from dama.cli.train import train
 from dama.cli.validate import validate
 from dama.errors import DamaError, RestartMe
 
@@ -55,6 +59,7 @@ _RUNS, _FILES, _START = "Run", "Run file", "Start here"
 _CLUSTER = "On a cluster"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
+app.command(rich_help_panel=_RUNS)(preprocess)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)
@@ -62,6 +67,9 @@ app.command(rich_help_panel=_FILES)(validate)
 app.command(rich_help_panel=_FILES)(plan)
 app.command(rich_help_panel=_FILES)(schema)
 app.command(rich_help_panel=_CLUSTER)(render)
+app.command(rich_help_panel=_CLUSTER)(train)
+app.command(rich_help_panel=_CLUSTER)(evaluate)
+app.command(rich_help_panel=_CLUSTER)(release)
 
 
 def _version(asked: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from dama.spec.run import RunSpec
     from dama.stages.base import Stage
+    from dama.stages.share import Share
 
 RunFile = Annotated[Path, typer.Argument(metavar="RUNFILE", help="The run file (YAML).", show_default=False)]
 Overrides = Annotated[
@@ -25,6 +28,46 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Make only every N-th shard of facts and scores, beginning with I, counted from 0. "
+        "In a pod of an Indexed Job its number and cluster.preprocess_pods say so.",
+        show_default=False,
+    ),
+]
+
+
+Pin = Annotated[
+    bool,
+    typer.Option(
+        "--pin",
+        help="Freeze once for all pods of a run: the first writes what names stand for into the store.",
+    ),
+]
+
+
+def frozen(spec: RunSpec, pin: bool) -> RunSpec:
+    """Return `spec` frozen; with `pin` as the first pod of the run froze it."""
+    if pin:
+        from dama.stages.pin import pinned
+        from dama.storage.uri import open_store
+
+        return pinned(spec, open_store(spec.storage))
+    from dama.stages.freeze import freeze
+
+    return freeze(spec)
+
+
+def share_of(spec: RunSpec, shard: str | None) -> Share | None:
+    """Return what --shard, or the pod's number, leaves to this process; None for all of it."""
+    from dama.stages.share import Share
+
+    share = Share.of_pod(os.environ, spec.cluster.preprocess_pods) if shard is None else Share.parse(shard)
+    return None if share.whole else share
 
 
 def typed(runfile: Path, overrides: Sequence[str]) -> str:

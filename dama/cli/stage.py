@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dama.cli.arguments import Overrides, RunFile, all_stages, console, program, typed
+from dama.cli.arguments import Overrides, RunFile, Shard, all_stages, console, program, share_of, typed
 
 
 def stage(
@@ -18,6 +18,7 @@ def stage(
         bool,
         typer.Option("--frozen", help="RUNFILE was frozen a moment ago: do not check its digests again."),
     ] = False,
+    shard: Shard = None,
 ) -> None:
     """Run stage NAME of RUNFILE, unless its artifact is already there.
 
@@ -25,6 +26,7 @@ def stage(
     evaluate, report. A stage whose input is missing says which stage makes it.
     """
     from dama.cli.notes import show_notes
+    from dama.errors import Problem, SpecError
     from dama.spec.load import load
     from dama.stages.freeze import freeze
     from dama.stages.launch import live_as_child
@@ -34,8 +36,19 @@ def stage(
     show_notes()
     spec = load(runfile, overrides)
     spec = spec if frozen else freeze(spec)
-    outcome = run_one(
-        spec, name, all_stages(), program=program(context.obj["debug"]), typed=typed(runfile, overrides)
-    )
+    stages = all_stages()
+    share = None
+    if any(one.name == name and one.in_shards for one in stages):
+        share = share_of(spec, shard)
+    elif shard is not None:
+        cut = ", ".join(one.name for one in stages if one.in_shards)
+        raise SpecError(
+            [Problem("--shard", f"stage '{name}' has no shards", f"one of {cut}", "leave it out")],
+            "command line",
+        )
+    how, names = program(context.obj["debug"]), typed(runfile, overrides)
+    outcome = run_one(spec, name, stages, program=how, typed=names, share=share)
     if outcome.reused:
         console().print(f"{name}: already there, reused")
+    if outcome.awaits is not None:
+        console().print(f"{name}: {outcome.awaits}")

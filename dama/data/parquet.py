@@ -17,6 +17,7 @@ READ_ROWS = 16
 GROUP_ROWS = 1024
 """Rows of one row group of our own files."""
 _STREAM_BYTES = 1 << 20
+_HELD_ROWS = 64
 
 
 def read_foreign(
@@ -100,3 +101,11 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=256, columns=list(columns) if columns else None):
             yield from batch.to_pylist()
+
+
+def hold_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a small file, read at once and packed until they are wanted: no file stays open."""
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=list(columns) if columns else None)
+    for start in range(0, table.num_rows, _HELD_ROWS):
+        yield from table.slice(start, _HELD_ROWS).to_pylist()

@@ -9,7 +9,7 @@ quarantine.jsonl      row, id, reason of every row that cannot be used
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from PIL import Image
 
 from dama.data.images import decode
 from dama.data.parquet import read_rows
+from dama.data.shards import cut
 from dama.errors import DataError
 from dama.records import Preference
 
@@ -115,14 +116,25 @@ class PreferenceTable:
     def __getitem__(self, index: int) -> Preference:
         if not -len(self) <= index < len(self):
             raise IndexError(f"preference {index} of {len(self)}")
+        row = self._rows().slice(index % len(self), 1).to_pylist()[0]
+        return Preference(**row)
+
+    def take(self, indices: Sequence[int]) -> list[Preference]:
+        """Return the preferences of these indices, in the order given."""
+        return [Preference(**row) for row in self._rows().take(pa.array(indices, pa.int64())).to_pylist()]
+
+    def _rows(self) -> pa.Table:
         if self._table is None:
             self._table = pq.read_table(self._path, memory_map=True).combine_chunks()
-        row = self._table.slice(index % len(self), 1).to_pylist()[0]
-        return Preference(**row)
+        return self._table
 
     def ids(self) -> list[str]:
         """Return the id of every preference, in order."""
         return [row["id"] for row in read_rows(self._path, ["id"])]
+
+    def shards(self) -> list[Sequence[int]]:
+        """Return the cut of the preferences into shards, each as indices in growing order."""
+        return cut(row["image"] for row in read_rows(self._path, ["image"]))
 
     def images(self) -> ImageTable:
         """Return the images that the preferences name."""

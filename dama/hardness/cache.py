@@ -1,5 +1,8 @@
 """Facts, scores and hardness as parquet, in the order of the preferences.
 
+Stages facts and scores leave one file a shard, stage alpha one file for the dataset.
+
+
 facts.parquet      id, chosen, rejected, flags
 scores.parquet     id, chosen, rejected, flags; kept raw, so that hardness is computed again without CLIP
 hardness.parquet   id, chosen_facts, rejected_facts, chosen_scores, rejected_scores,
@@ -15,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dama.data.parquet import read_rows, write_rows
+from dama.data.parquet import hold_rows, read_rows, write_rows
 from dama.records import Facts, Hardness, PairScore
 
 FACTS, SCORES, HARDNESS = "facts.parquet", "scores.parquet", "hardness.parquet"
@@ -44,8 +47,8 @@ def write_facts(folder: Path, items: Iterable[Facts]) -> int:
 
 
 def read_facts(folder: Path) -> Iterator[Facts]:
-    """Yield the facts of every preference, in order."""
-    for row in read_rows(folder / FACTS):
+    """Yield the facts of every preference of a shard, in order."""
+    for row in hold_rows(folder / FACTS):
         yield Facts(row["id"], tuple(row["chosen"]), tuple(row["rejected"]), tuple(row["flags"]))
 
 
@@ -55,8 +58,8 @@ def write_scores(folder: Path, items: Iterable[PairScore]) -> int:
 
 
 def read_scores(folder: Path) -> Iterator[PairScore]:
-    """Yield the scores of every preference, in order."""
-    for row in read_rows(folder / SCORES):
+    """Yield the scores of every preference of a shard, in order."""
+    for row in hold_rows(folder / SCORES):
         yield PairScore(row["id"], tuple(row["chosen"]), tuple(row["rejected"]), tuple(row["flags"]))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from dama.errors import HardnessError
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext
+from dama.stages.inputs import texts_only
 
 
 def _key(spec: RunSpec) -> dict[str, Any] | None:
@@ -16,22 +17,32 @@ def _key(spec: RunSpec) -> dict[str, Any] | None:
 
 
 def _run(context: StageContext) -> dict[str, Any]:
+    from dama.data.table import PreferenceTable
     from dama.hardness.dataset import write_dataset_hardness
+    from dama.hardness.sharded import ShardedScores
+    from dama.stages.progress import progress
 
     spec = context.spec.hardness
     if spec is None:
         raise HardnessError("this run has no hardness", do="add a part `hardness` to the run file")
-    return write_dataset_hardness(
-        context.inputs["facts"], context.inputs["scores"], context.out, spec.form, spec.aggregate
+    preferences = PreferenceTable(context.inputs["data"])
+    scores = ShardedScores(
+        preferences.ids(), preferences.shards(), context.inputs["facts"], context.inputs["scores"]
     )
+    made_by = {name: dict(context.metas[name]) for name in ("facts", "scores")}
+    with progress("hardness of preferences", len(preferences)) as advance:
+        return write_dataset_hardness(
+            scores, context.out, spec.form, spec.aggregate, made_by=made_by, advance=advance
+        )
 
 
 STAGE = Stage(
     name="alpha",
-    version=1,
-    reads=lambda spec: ("scores", "facts"),
+    version=2,
+    reads=lambda spec: ("data", "scores", "facts"),
     key=_key,
     run=_run,
     title="hardness and alpha_data",
     wanted=lambda spec: spec.hardness is not None,
+    part=texts_only,
 )

@@ -8,7 +8,6 @@ already committed, fetching and verifying inputs, committing last, recording tim
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import tempfile
@@ -19,17 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dama.errors import DamaError, MissingInput, ObjectMissing, RestartMe, StoreFull
+from dama.errors import DamaError, MissingInput, RestartMe, StoreFull
 from dama.spec.run import RunSpec
 from dama.stages.inputs import fetch_once, inputs_folder
+from dama.stages.made import as_json, write_made
+from dama.stages.shards import InShards, Made, fetch_shard, make_shards
+from dama.stages.share import Share
 from dama.stages.stopping import Stopping
 from dama.storage.base import Store
 from dama.storage.commit import Commit, read_commit, write_artifact
-from dama.storage.layout import artifact_digest, artifact_prefix, run_prefix
+from dama.storage.layout import artifact_digest, artifact_prefix, run_prefix, shard_prefix
 from dama.storage.uri import open_store
 
-MADE = "made.json"
-"""Beside an artifact and no part of it: what the making took (seconds, memory); equal work, equal bytes."""
 _NO_SPACE = 1 << 16
 
 
@@ -43,8 +43,8 @@ class Stage:
     """Names of the stages whose artifacts it reads in this run."""
     key: Callable[[RunSpec], Any]
     """The parts of the spec that its output depends on, as JSON."""
-    run: Callable[[StageContext], Mapping[str, Any]]
-    """Fill `context.out`; return the commit's meta (JSON, free of clock and host)."""
+    run: Callable[[StageContext], Mapping[str, Any]] | InShards
+    """Fill `context.out`; return the commit's meta (JSON, free of clock and host). Or so, shard by shard."""
     title: str
     """What it does, for people, in a few words."""
     wanted: Callable[[RunSpec], bool] = lambda spec: True
@@ -57,6 +57,13 @@ class Stage:
     """Raise what a run should not find out only here, after other stages have worked for hours."""
     tidy: Callable[[Store, str], None] = lambda store, prefix: None
     """Remove from below the artifact's prefix what only its making needed; called once it is committed."""
+    part: Callable[[str, str], bool] = lambda stage, part: True
+    """Whether it reads the part of that name of the input of that name; others are not fetched."""
+
+    @property
+    def in_shards(self) -> bool:
+        """Whether its work falls into shards, which several processes can share."""
+        return isinstance(self.run, InShards)
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class StageContext:
     store: Store
     planned: Planned
     inputs: Mapping[str, Path]
-    """Local folder of every input, by stage name."""
+    """Local folder of every input, by stage name; a stage in shards reads others in shards by `shard`."""
     metas: Mapping[str, Mapping[str, Any]]
     """Meta of every input's commit."""
     out: Path
@@ -90,6 +97,18 @@ class StageContext:
     """Whether somebody wants the stage to stop; only a stage that `goes_on` need look."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What depends on clock and host (seconds of a part, preferences/s, memory): kept beside the artifact."""
+
+    def shard(self, name: str, shard: int) -> Path:
+        """Return the verified local folder of one shard of input `name`, whether or not all others are there.
+
+        Raises MissingInput when it is not committed.
+        """
+        prefix = self.plan[name].prefix
+        folder = fetch_shard(self.store, prefix, shard, self.scratch / "shards")
+        if folder is None:
+            place = f"{self.store.uri}/{shard_prefix(prefix, shard)}"
+            raise MissingInput(self.planned.stage.name, name, place)
+        return folder
 
 
 def plan(spec: RunSpec, stages: tuple[Stage, ...]) -> dict[str, Planned]:
@@ -111,37 +130,60 @@ class Outcome:
     """How a stage ended: its artifact, and whether it was already there."""
 
     commit: Commit
+    """Of the artifact; empty on all ranks but the first, and while others still make shards."""
     reused: bool
     seconds: float
+    awaits: Made | None = None
+    """The shards that others still make, if there are any: this process did its share."""
 
 
-def run_stage(spec: RunSpec, planned: Planned, whole: Mapping[str, Planned]) -> Outcome:
-    """Make the artifact of one stage unless it is committed, and record the run's share of it."""
+def run_stage(
+    spec: RunSpec, planned: Planned, whole: Mapping[str, Planned], share: Share | None = None
+) -> Outcome:
+    """Make the artifact of one stage unless it is committed, and record the run's share of it.
+
+    With a `share` only that much of a stage in shards is made; the outcome says what is left to others.
+    """
     store = open_store(spec.storage)
     started = time.monotonic()
     commit = read_commit(store, planned.prefix)
-    reused = commit is not None
-    if commit is None:
+    if commit is not None:
+        outcome = Outcome(commit, reused=True, seconds=0.0)
+    else:
         planned.stage.ready(spec)
         with Stopping(hears=planned.stage.goes_on) as stopping:
-            commit = _make(spec, store, planned, whole, stopping)
-    outcome = Outcome(commit, reused, 0.0 if reused else time.monotonic() - started)
-    if _first_rank():
+            made = _make(spec, store, planned, whole, stopping, share or Share())
+        outcome = Outcome(
+            made.commit or Commit({}, {}),
+            reused=False,
+            seconds=time.monotonic() - started,
+            awaits=made if made.missing else None,
+        )
+    if _first_rank() and outcome.awaits is None:
         record_outcome(store, spec.name, planned, outcome)
     return outcome
 
 
 def _make(
-    spec: RunSpec, store: Store, planned: Planned, whole: Mapping[str, Planned], stopping: Stopping
-) -> Commit:
-    """Read, call, commit. Only the first rank commits; the others get an empty commit back."""
+    spec: RunSpec,
+    store: Store,
+    planned: Planned,
+    whole: Mapping[str, Planned],
+    stopping: Stopping,
+    share: Share,
+) -> Made:
+    """Read, call, commit. Only the first rank commits; the others get no commit back."""
+    stage = planned.stage
     with scratch_folder(spec) as scratch, inputs_folder(scratch / "inputs", spec.storage.scratch) as shared:
         inputs, metas = {}, {}
         for name in planned.inputs:
+            if stage.in_shards and whole[name].stage.in_shards:
+                continue  # read shard by shard, while others may still be made
             found = read_commit(store, whole[name].prefix)
             if found is None:
-                raise MissingInput(planned.stage.name, name, f"{store.uri}/{whole[name].prefix}")
-            inputs[name] = fetch_once(store, whole[name].prefix, found, shared)
+                raise MissingInput(stage.name, name, f"{store.uri}/{whole[name].prefix}")
+            wanted = {part: one for part, one in found.parts.items() if stage.part(name, part)}
+            inputs[name] = fetch_once(store, whole[name].prefix, Commit(wanted, found.meta), shared)
             metas[name] = found.meta
         out = scratch / "out"
         out.mkdir()
@@ -149,13 +191,19 @@ def _make(
         started = time.monotonic()
         _surroundings(spec)
         with _full_disk_told(scratch):
-            meta = planned.stage.run(context)
+            if isinstance(stage.run, InShards):
+                return make_shards(context, stage.run.begin(context), share)
+            meta = stage.run(context)
         seconds = time.monotonic() - started
         if not _first_rank():
-            return Commit({}, {})
-        made = {"stage": planned.stage.name, "run": spec.name, **context.notes, "seconds": round(seconds, 3)}
-        store.put_bytes(f"{planned.prefix}/{MADE}", _json(made))
-        return write_artifact(store, planned.prefix, out, meta)
+            return Made(None, (), 1)
+        # Another process may have made it meanwhile; should that one round otherwise, its bytes are to stay.
+        theirs = read_commit(store, planned.prefix)
+        if theirs is not None:
+            return Made(theirs, (), 1)
+        made = {"stage": stage.name, "run": spec.name, **context.notes, "seconds": round(seconds, 3)}
+        write_made(store, planned.prefix, made)
+        return Made(write_artifact(store, planned.prefix, out, meta), (), 1)
 
 
 def _surroundings(spec: RunSpec) -> None:
@@ -197,19 +245,7 @@ def record_outcome(store: Store, run: str, planned: Planned, outcome: Outcome) -
         "reused": outcome.reused,
         "seconds": round(outcome.seconds, 3),
     }
-    store.put_bytes(run_record(run, planned.stage.name), _json(record))
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, sort_keys=True) + "\n").encode()
-
-
-def read_made(store: Store, planned: Planned) -> dict[str, Any]:
-    """Return what was recorded when the artifact was made; empty when nothing was."""
-    try:
-        return dict(json.loads(store.get_bytes(f"{planned.prefix}/{MADE}")))
-    except (ObjectMissing, ValueError):
-        return {}
+    store.put_bytes(run_record(run, planned.stage.name), as_json(record))
 
 
 def with_world(spec: RunSpec, *names: str, used: bool) -> tuple[str, ...]:

@@ -74,3 +74,8 @@ def _join(users: Path) -> int:
         except FileNotFoundError:
             pass  # the last user of an earlier round removed it between our open and our lock
         os.close(handle)
+
+
+def texts_only(stage: str, part: str) -> bool:
+    """Say whether a stage that looks at no image reads a part: of stage `data` only the preferences."""
+    return stage != "data" or part == "preferences.parquet"

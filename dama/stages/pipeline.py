@@ -20,6 +20,7 @@ from dama.stages.base import Outcome, Planned, Stage, plan, record_outcome, run_
 from dama.stages.freeze import freeze
 from dama.stages.launch import PROGRAM, Ended, call, command, environment, under_torchrun
 from dama.stages.publish import publish
+from dama.stages.share import Share
 from dama.storage.base import Store
 from dama.storage.commit import COMMIT, read_commit
 from dama.storage.layout import CURVES, checkpoints_prefix, run_prefix
@@ -45,14 +46,21 @@ def run_all(
     *,
     program: Sequence[str] = PROGRAM,
     typed: str = "RUNFILE",
+    goal: str | None = None,
+    share: Share | None = None,
+    verb: str = "run",
 ) -> tuple[Ran, ...]:
     """Run every stage of `spec` that is not committed yet, each in a process of its own; publish the report.
 
-    `program` is what python gets to understand `stage NAME RUNFILE`; `typed` is the run file as the person
-    named it, for the line that says how to repeat. Raises StageFailed, and what `freeze` raises.
+    `program` is what python gets to understand `stage NAME RUNFILE`; `verb` and `typed` are the command and
+    the run file as the person typed them, for the line that says how to repeat. With a `goal` only the stages
+    run that lead to it. With a `share` only that much of stages in shards is made, and a stage that reads what
+    others still make is left to them. Raises StageFailed, and what `freeze` raises.
     """
     spec = freeze(spec)
     store, whole = open_store(spec.storage), plan(spec, stages)
+    if goal is not None:
+        whole = leading_to(find(whole, goal, stages), whole)
     commits = {name: read_commit(store, planned.prefix) for name, planned in whole.items()}
     for name, planned in whole.items():
         if commits[name] is None:
@@ -69,9 +77,13 @@ def run_all(
                 record_outcome(store, spec.name, planned, Outcome(commit, reused=True, seconds=0.0))
                 ran.append(Ran(planned, reused=True, seconds=0.0))
                 continue
-            console.print(f"[bold]{name}[/]: {escape(planned.stage.title)}")
+            if not planned.stage.in_shards and not _inputs_there(store, planned, whole):
+                console.print(f"[bold]{name}[/]: left to the process that makes the last shard")
+                break
+            part = f" (share {share})" if share is not None and planned.stage.in_shards else ""
+            console.print(f"[bold]{name}[/]: {escape(planned.stage.title)}{part}")
             started = time.monotonic()
-            ended = run_process(spec, planned, runfile, program=program, typed=typed)
+            ended = run_process(spec, planned, runfile, program=program, typed=typed, share=share, verb=verb)
             if ended.signal is not None:
                 ended.stop()
             seconds = time.monotonic() - started
@@ -81,6 +93,24 @@ def run_all(
     return tuple(ran)
 
 
+def leading_to(goal: Planned, whole: Mapping[str, Planned]) -> dict[str, Planned]:
+    """Return the stages that `goal` reads, those that these read, and so on, in order; itself last."""
+    wanted, new = {goal.stage.name}, list(goal.inputs)
+    while new:
+        name = new.pop()
+        wanted.add(name)
+        new += whole[name].inputs
+    return {name: planned for name, planned in whole.items() if name in wanted}
+
+
+def _inputs_there(store: Store, planned: Planned, whole: Mapping[str, Planned]) -> bool:
+    return all(
+        read_commit(store, whole[name].prefix) is not None
+        for name in planned.inputs
+        if whole[name].stage.in_shards
+    )
+
+
 def run_one(
     spec: RunSpec,
     name: str,
@@ -88,8 +118,9 @@ def run_one(
     *,
     program: Sequence[str] = PROGRAM,
     typed: str = "RUNFILE",
+    share: Share | None = None,
 ) -> Outcome:
-    """Run one stage of a frozen run: here, or by torchrun when it has several ranks."""
+    """Run one stage of a frozen run, or a share of it: here, or by torchrun when it has several ranks."""
     whole = plan(spec, stages)
     planned = find(whole, name, stages)
     if planned.stage.ranks(spec) > 1 and not under_torchrun():
@@ -113,7 +144,7 @@ def run_one(
         if commit is None:
             raise StageFailed(f"stage '{name}' ended well and left no commit in {store.uri}/{planned.prefix}")
         return Outcome(commit, reused=False, seconds=time.monotonic() - started)
-    return run_stage(spec, planned, whole)
+    return run_stage(spec, planned, whole, share)
 
 
 def find(whole: Mapping[str, Planned], name: str, stages: tuple[Stage, ...]) -> Planned:
@@ -135,6 +166,8 @@ def run_process(
     program: Sequence[str] = PROGRAM,
     typed: str = "RUNFILE",
     again: bool = True,
+    share: Share | None = None,
+    verb: str = "run",
 ) -> Ended:
     """Run one stage of the frozen `runfile` as a process; say how it ended, StageFailed when it failed.
 
@@ -143,7 +176,7 @@ def run_process(
     got a signal meanwhile.
     """
     stage, store = planned.stage, open_store(spec.storage)
-    argv, environ = command(stage, spec, runfile, program), environment(stage, spec)
+    argv, environ = command(stage, spec, runfile, program, share), environment(stage, spec)
     starts, restarts, mark = 0, 0, _newest_commit(store, planned)
     while True:
         ended = call(argv, environ)
@@ -167,10 +200,11 @@ def run_process(
         how = f"asked for another start {starts} times"
     else:
         how = f"failed with exit code {code}"
-    repeat = f"`dama stage {shlex.quote(stage.name)} {typed}`"
+    part = "" if share is None else f" --shard {share}"
+    repeat = f"`dama stage {shlex.quote(stage.name)} {typed}{part if stage.in_shards else ''}`"
     raise StageFailed(
         f"stage '{stage.name}' {how}",
-        do=f"see its line above; {repeat} repeats it, `dama run {typed}` goes on",
+        do=f"see its line above; {repeat} repeats it, `dama {verb} {typed}{part}` goes on",
     )
 
 

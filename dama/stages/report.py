@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from dama.errors import MissingInput
 from dama.report.runfile import shown_parts
 from dama.spec.run import RunSpec
-from dama.stages.base import Planned, Stage, StageContext, read_made
+from dama.stages.base import Planned, Stage, StageContext
+from dama.stages.made import read_made
 from dama.storage.base import Store
 from dama.storage.commit import Commit, fetch_artifact, read_commit
 
@@ -59,7 +60,7 @@ def _times(run: str, store: Store, plan: Mapping[str, Planned]) -> tuple[StageTi
     for name, planned in plan.items():
         if name == "report":
             continue
-        made = read_made(store, planned)
+        made = read_made(store, planned.prefix)
         if not made:
             continue
         maker = str(made.get("run", run))

@@ -12,19 +12,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dama.errors import CorruptArtifact, ObjectMissing
 from dama.storage.base import Progress, Store, check_key
+from dama.storage.layout import shard_name
 
+Item = TypeVar("Item")
 COMMIT = "commit.json"
 _CHUNK = 1 << 20
 _AT_A_TIME = 8
+_SHARD = re.compile(rf"/{shard_name()}/\d+/")
+_MEND = "delete the artifact's folder and run its stage again"
+_MEND_SHARD = "delete the shard's folder and the artifact's commit.json, and run its stage again"
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def write_parts(store: Store, prefix: str, folder: Path, progress: Progress | No
         parts[name] = Part(sha256_of(files[name]), files[name].stat().st_size)
         store.put_file(f"{prefix}/{name}", files[name], progress)
 
-    _all(put, sorted(files))
+    in_parallel(put, sorted(files))
     return parts
 
 
@@ -134,15 +140,15 @@ def fetch_artifact(
                 store.get_file(f"{prefix}/{name}", path, progress)
         verify(path, part, f"{store.uri}/{prefix}/{name}")
 
-    _all(fetch, commit.parts)
+    in_parallel(fetch, commit.parts)
     return folder
 
 
-def _all(work: Callable[[str], None], names: Iterable[str]) -> None:
-    """Do `work` for every name, several at a time; the first error ends it and is raised."""
+def in_parallel(work: Callable[[Item], None], items: Iterable[Item]) -> None:
+    """Do `work` for every item, several at a time; the first error ends it and is raised."""
     pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="dama-storage")
     try:
-        for done in [pool.submit(work, name) for name in names]:
+        for done in [pool.submit(work, item) for item in items]:
             done.result()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -161,7 +167,7 @@ def verify(path: Path, part: Part, place: str) -> None:
     raise CorruptArtifact(
         f"{place} {found}",
         wanted=f"{part.size} bytes, sha256 {part.sha256[:12]}…",
-        do="delete the artifact's folder and run its stage again",
+        do=_MEND_SHARD if _SHARD.search(place) else _MEND,
     )
 
 

@@ -2,6 +2,7 @@
 
 artifacts/<stage>/<digest>/...   what a stage made, named by what made it
 artifacts/<stage>/<digest>/commit.json
+artifacts/<stage>/<digest>/shards/00003/  one shard of a stage that works in shards, an artifact of its own
 artifacts/<stage>/<digest>/checkpoints/  where the making has got to; removed once the artifact is committed
 pins/<digest>.yaml               what a run file was frozen to, by its own digest, for the pods of a run
 runs/<run>/run.yaml              the frozen run file
@@ -38,6 +39,16 @@ def checkpoints_prefix(artifact: str) -> str:
 def pin_key(digest: str) -> str:
     """Return the key of what the run file of this digest was frozen to."""
     return f"pins/{digest[:32]}.yaml"
+
+
+def shard_name(shard: int | None = None) -> str:
+    """Return the folder of a shard below its artifact, without a number that of all shards."""
+    return "shards" if shard is None else f"shards/{shard:05d}"
+
+
+def shard_prefix(artifact: str, shard: int) -> str:
+    """Return the prefix of one shard of an artifact."""
+    return f"{artifact}/{shard_name(shard)}"
 
 
 CURVES = "tensorboard"

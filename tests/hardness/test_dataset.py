@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from dama.hardness.cache import (
     write_scores,
 )
 from dama.hardness.dataset import write_dataset_hardness
-from dama.hardness.pairing import with_facts
+from dama.hardness.pairing import with_facts, with_scores
 from dama.hardness.summary import correlation
 from dama.records import Facts, PairScore, Preference
 
@@ -48,6 +49,16 @@ def dataset(
     return facts, scores
 
 
+class Scored:
+    """Facts and scores in one folder, read as often as wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __iter__(self) -> Iterator[tuple[Facts, PairScore]]:
+        return with_scores(self._folder, self._folder)
+
+
 def reference(scores: list[PairScore]) -> list[float]:
     found = []
     for score in scores:
@@ -65,7 +76,7 @@ def test_records_come_back_as_they_were_written(tmp_path: Path) -> None:
 
 def test_the_artifact_equals_numpys_reckoning(tmp_path: Path) -> None:
     facts, scores = dataset(tmp_path / "a", 200)
-    summary = write_dataset_hardness(tmp_path / "a", tmp_path / "a", tmp_path, "probabilities", "sum")
+    summary = write_dataset_hardness(Scored(tmp_path / "a"), tmp_path, "probabilities", "sum")
     deltas = reference(scores)
     mean = statistics.fmean(deltas)
     hardness = list(read_hardness(tmp_path))
@@ -87,7 +98,7 @@ def test_the_artifact_equals_numpys_reckoning(tmp_path: Path) -> None:
 
 def test_a_row_of_the_artifact_tells_the_whole_story(tmp_path: Path) -> None:
     facts, scores = dataset(tmp_path / "a", 2)
-    write_dataset_hardness(tmp_path / "a", tmp_path / "a", tmp_path, "probabilities", "sum")
+    write_dataset_hardness(Scored(tmp_path / "a"), tmp_path, "probabilities", "sum")
     row = pq.read_table(tmp_path / "hardness.parquet").to_pylist()[1]
     assert row["chosen_facts"] == list(facts[1].chosen)
     assert row["rejected_scores"] == list(scores[1].rejected)
@@ -100,8 +111,8 @@ def test_a_row_of_the_artifact_tells_the_whole_story(tmp_path: Path) -> None:
 def test_a_warning_tells_when_length_dominates_and_means_lean_less(tmp_path: Path) -> None:
     dataset(tmp_path / "a", 300)
     (tmp_path / "b").mkdir()
-    by_sum = write_dataset_hardness(tmp_path / "a", tmp_path / "a", tmp_path, "probabilities", "sum")
-    by_mean = write_dataset_hardness(tmp_path / "a", tmp_path / "a", tmp_path / "b", "probabilities", "mean")
+    by_sum = write_dataset_hardness(Scored(tmp_path / "a"), tmp_path, "probabilities", "sum")
+    by_mean = write_dataset_hardness(Scored(tmp_path / "a"), tmp_path / "b", "probabilities", "mean")
     assert by_sum["length_correlation"] > 0.5
     assert by_sum["length_dominates"] is True
     assert abs(by_mean["length_correlation"]) < by_sum["length_correlation"]
@@ -112,7 +123,7 @@ def test_equal_scores_leave_equal_bytes(tmp_path: Path) -> None:
     dataset(tmp_path / "a", 40)
     for name in ("x", "y"):
         (tmp_path / name).mkdir()
-        write_dataset_hardness(tmp_path / "a", tmp_path / "a", tmp_path / name, "scores", "mean")
+        write_dataset_hardness(Scored(tmp_path / "a"), tmp_path / name, "scores", "mean")
     for part in ("hardness.parquet", "summary.json"):
         assert (tmp_path / "x" / part).read_bytes() == (tmp_path / "y" / part).read_bytes()
 
@@ -126,10 +137,10 @@ def test_artifacts_that_do_not_belong_together_are_refused(tmp_path: Path) -> No
     ):
         write_scores(tmp_path / "a", wrong)
         with pytest.raises(HardnessError, match=r"facts of \w+ beside scores of \w+"):
-            write_dataset_hardness(tmp_path / "a", tmp_path / "a", tmp_path, "probabilities", "sum")
+            write_dataset_hardness(Scored(tmp_path / "a"), tmp_path, "probabilities", "sum")
     write_scores(tmp_path / "a", [PairScore(s.id, (*s.chosen, 1.0), s.rejected) for s in scores])
     with pytest.raises(HardnessError, match="preference p0 has not one score a fact"):
-        write_dataset_hardness(tmp_path / "a", tmp_path / "a", tmp_path, "probabilities", "sum")
+        write_dataset_hardness(Scored(tmp_path / "a"), tmp_path, "probabilities", "sum")
     preferences = [Preference(f"p{n}", "", "", "", "") for n in (0, 1, 2, 4)]
     with pytest.raises(HardnessError, match="preference of p4 beside facts of p3"):
         list(with_facts(preferences, tmp_path / "a"))

@@ -11,7 +11,8 @@ from small_runs import PROGRAM, Said, artifacts, spec_of, store_of, worked
 
 from dama.errors import CorruptArtifact, MissingInput, StageFailed, ToolMissing
 from dama.spec.load import parse
-from dama.stages.base import plan, read_made, run_stage
+from dama.stages.base import plan, run_stage
+from dama.stages.made import read_made
 from dama.stages.pipeline import run_one
 from dama.stages.publish import report_page
 from dama.storage.commit import delete_artifact, read_commit
@@ -78,7 +79,7 @@ def test_the_run_keeps_its_frozen_file_records_report_and_summary(tmp_path: Path
         "digest": commit.digest(),
         "reused": False,
     }
-    assert read_made(store, whole["train"])["stage"] == "train"
+    assert read_made(store, whole["train"].prefix)["stage"] == "train"
     Said(spec)
     assert json.loads(store.get_bytes("runs/small/stages/train.json"))["reused"] is True
 

@@ -15,18 +15,20 @@ import yaml
 from PIL import Image
 
 from dama.data.table import PreferenceTable
+from dama.demo.stage import STAGE as WORLD
 from dama.errors import DataError, HardnessError
 from dama.hardness.cache import read_alpha, read_facts, read_hardness, read_scores
 from dama.spec.load import parse
 from dama.spec.run import RunSpec
 from dama.stages import alpha, data, facts, scores
-from dama.stages.base import Planned, Stage, StageContext, plan, run_stage
+from dama.stages.base import Planned, Stage, plan, run_stage
 from dama.stages.freeze import freeze
 from dama.stages.progress import counted, progress
-from dama.storage.commit import read_commit
+from dama.storage.commit import read_commit, write_artifact
 from dama.storage.local import LocalStore
 
 STAGES: tuple[Stage, ...] = (data.STAGE, facts.STAGE, scores.STAGE, alpha.STAGE)
+SHARD = "shards/00000"
 
 
 @pytest.fixture(scope="session")
@@ -92,14 +94,17 @@ def test_four_stages_lead_from_rows_to_alpha(dataset: Path, clip_folder: Path, t
     }
     ids = PreferenceTable(folders["data"]).ids()
     assert ids == [f"row-000000{n}" for n in (1, 2, 3, 4, 5, 7, 8)]
-    assert [one.id for one in read_facts(folders["facts"])] == ids
-    assert [(len(s.chosen), len(s.rejected)) for s in read_scores(folders["scores"])] == [
+    assert [one.id for one in read_facts(folders["facts"] / SHARD)] == ids
+    assert [(len(s.chosen), len(s.rejected)) for s in read_scores(folders["scores"] / SHARD)] == [
         (1 + n % 3, 2) for n in (0, 1, 2, 3, 4, 6, 7)
     ]
     assert list(read_alpha(folders["alpha"])) == ids
     assert metas["alpha"] is not None
     summary = json.loads((folders["alpha"] / "summary.json").read_text())
     assert metas["alpha"].meta == summary
+    assert (summary["facts"]["chosen_facts"], summary["facts"]["rejected_facts"]) == (12, 14)
+    assert summary["facts"]["splitter"]["engine"] == "rules"
+    assert summary["scores"]["scorer"]["model"] == "local"
     assert summary["preferences"] == 7
     deltas = [one.delta for one in read_hardness(folders["alpha"])]
     assert summary["mean_delta"] == pytest.approx(sum(deltas) / 7, abs=1e-12)
@@ -199,26 +204,22 @@ def test_unfrozen_data_is_named_by_its_place(dataset: Path, clip_folder: Path, t
 
 def test_the_miniature_world_goes_the_same_way(small_world: Path, tmp_path: Path) -> None:
     spec = parse("model: tiny\nstorage: {uri: store}\n", folder=tmp_path)
-    folders = {"world": small_world}
+    planned, store = plan(spec, (WORLD, *STAGES)), LocalStore(tmp_path / "store")
+    write_artifact(store, planned["world"].prefix, small_world, {})
     metas = {}
     for stage in STAGES:
         assert ("world" in stage.reads(spec)) == (stage.name in ("data", "scores"))
-        out, scratch = tmp_path / stage.name, tmp_path / f"{stage.name}-scratch"
-        out.mkdir()
-        scratch.mkdir()
-        inputs = {name: folders[name] for name in stage.reads(spec)}
-        planned = Planned(stage, "", "", tuple(inputs))
-        metas[stage.name] = stage.run(
-            StageContext(spec, LocalStore(tmp_path), planned, inputs, {}, out, scratch)
-        )
-        folders[stage.name] = out
+        metas[stage.name] = run_stage(spec, planned[stage.name], planned).commit.meta
+    folders = {name: store.local(one.prefix) for name, one in planned.items()}
     assert metas["data"]["preferences"] == metas["alpha"]["preferences"] > 0
     assert metas["data"]["quarantined"] == 0
-    for preference, split in zip(PreferenceTable(folders["data"]), read_facts(folders["facts"]), strict=True):
+    table = PreferenceTable(folders["data"])
+    (shard,) = table.shards()
+    for preference, split in zip(table.take(shard), read_facts(folders["facts"] / SHARD), strict=True):
         sentences = [f"{part}." for part in preference.chosen.removesuffix(".").split(". ")]
         assert list(split.chosen) == sentences
         assert split.flags == ()
-    assert not any(score.flags for score in read_scores(folders["scores"]))
+    assert not any(score.flags for score in read_scores(folders["scores"] / SHARD))
 
 
 def test_loading_the_stages_loads_nothing_heavy() -> None:

@@ -14,8 +14,9 @@ import pytest
 from dama.errors import CorruptArtifact, DataError, StoreFull
 from dama.spec.load import parse
 from dama.spec.run import RunSpec
-from dama.stages.base import Stage, StageContext, plan, read_made, run_stage, scratch_folder, with_world
+from dama.stages.base import Stage, StageContext, plan, run_stage, scratch_folder, with_world
 from dama.stages.inputs import fetch_once, inputs_folder
+from dama.stages.made import read_made
 from dama.storage.base import Progress
 from dama.storage.commit import read_commit, write_artifact
 from dama.storage.local import LocalStore
@@ -135,13 +136,13 @@ def test_what_depends_on_the_clock_is_kept_beside_the_artifact(tmp_path: Path) -
     planned = plan(spec, stages)["data"]
     outcome = run_stage(spec, planned, {"data": planned})
     store = open_store(spec.storage)
-    made = read_made(store, planned)
+    made = read_made(store, planned.prefix)
     assert (made["host"], made["stage"]) == ("this one", "data")
     assert made["seconds"] >= 0
     assert list(outcome.commit.parts) == ["a"]
     assert b"host" not in store.get_bytes(f"{planned.prefix}/commit.json")
     store.delete(f"{planned.prefix}/made.json")
-    assert read_made(store, planned) == {}
+    assert read_made(store, planned.prefix) == {}
 
 
 def test_only_the_first_rank_commits_and_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ def store(spec: RunSpec, names: Names) -> list[Object]:
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": tight(),
         "volumeMounts": [
+            {"name": "tmp", "mountPath": "/data", "subPath": "locks"},
             {"name": "data", "mountPath": f"/data/{BUCKET}", "subPath": BUCKET},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - inside the pod
         ],

@@ -4,7 +4,9 @@ VENV ?= .venv
 PYTHON ?= python3
 # Where torch's CPU build is found on machines without CUDA; empty where pip's own settings find it.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-PYTEST = $(VENV)/bin/python -m pytest
+# Processes that run tests; `WORKERS=0` runs them in one.
+WORKERS ?= auto
+PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --maxprocesses 8
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL := help

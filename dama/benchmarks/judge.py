@@ -1,26 +1,21 @@
 """A judge behind an OpenAI-compatible endpoint, asked by several threads within a budget.
 
-The client is the `openai` package (extra `judge`); it retries what may pass (429, 5xx, time-outs, lost
-connections) with growing, jittered pauses. Every reply goes into the transcript before it counts, and what
+The endpoint tries again what may pass. Every reply goes into the transcript before it counts, and what
 the transcript holds is not asked again, so the same command goes on after any end.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 from dama.benchmarks.asking import Asked, Replies, Reply, Turn
 from dama.benchmarks.transcript import Transcript
-from dama.errors import BudgetSpent, DamaError, JudgeError, ToolMissing
+from dama.errors import BudgetSpent, JudgeError
+from dama.serving.endpoint import Asking, Endpoint, RefusedRequest
 from dama.spec.judge import JudgeSpec
-
-if TYPE_CHECKING:
-    from openai import OpenAI
 
 
 class Budget:
@@ -71,7 +66,14 @@ class Judge:
     ) -> None:
         """Connect to nothing yet; `advance` is called when a question is done with."""
         self._spec, self._transcript, self._advance = spec, transcript, advance
-        self._client = _client(spec)
+        asking = Asking(
+            f"judge {spec.model}",
+            JudgeError,
+            where="the judge's model or base_url",
+            again=f"run the same command again: what was replied is kept in {transcript.path}",
+            keyless="key_env: null, or --judge-key ''",
+        )
+        self._endpoint = Endpoint(spec, asking)
         self._stop = threading.Event()
         known = spec.prompt_price or spec.completion_price
         self.prices: tuple[float, float] | None = (
@@ -133,68 +135,16 @@ class Judge:
         return reply
 
     def _asked(self, asked: Asked) -> Reply:
-        import openai
-
-        settings: dict[str, Any] = {}
-        if asked.temperature is not None:
-            settings["temperature"] = asked.temperature
-        if asked.max_tokens is not None:
-            settings["max_tokens"] = asked.max_tokens
-        messages: Any = [{"role": role, "content": content} for role, content in asked.messages]
+        messages = [{"role": role, "content": content} for role, content in asked.messages]
         try:
-            said = self._client.chat.completions.create(model=self._spec.model, messages=messages, **settings)
-        except openai.OpenAIError as error:
-            raise self._refused(error) from error
-        if not said.choices:
-            raise JudgeError(
-                f"judge {self._spec.model} replied without a choice", do="run the same command again"
+            said = self._endpoint.complete(
+                messages, temperature=asked.temperature, max_tokens=asked.max_tokens
             )
-        return Reply(
-            said.choices[0].message.content or "",
-            str(said.model or self._spec.model),
-            datetime.now(UTC).isoformat(timespec="seconds"),
-            said.usage.prompt_tokens if said.usage else 0,
-            said.usage.completion_tokens if said.usage else 0,
-        )
-
-    def _refused(self, error: Exception) -> DamaError:
-        """Return the error for a request that failed for good."""
-        import openai
-
-        who = f"judge {self._spec.model} at {self._client.base_url}"
-        if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-            return JudgeError(f"{who} refuses the key", do=f"set {self._spec.key_env} to a valid key")
-        if isinstance(error, openai.NotFoundError):
-            return JudgeError(f"{who} is not there (404)", do="mend the judge's model or base_url")
-        if isinstance(error, openai.BadRequestError):
-            return JudgeError(f"{who} refuses the request: {error.message[:300]}", do="choose another model")
-        return JudgeError(
-            f"{who} does not answer after {self._spec.attempts} tries ({type(error).__name__})",
-            do=f"run the same command again: what was replied is kept in {self._transcript.path}",
-        )
+        except RefusedRequest as error:
+            raise JudgeError(str(error), do="choose another model") from error
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return Reply(said.text, said.model, now, said.prompt_tokens, said.completion_tokens)
 
 
 class _StoppedElsewhere(Exception):
     """Another thread met the error that counts."""
-
-
-def _client(spec: JudgeSpec) -> OpenAI:
-    try:
-        from openai import OpenAI
-    except ImportError as error:
-        raise ToolMissing("the package openai is not installed", do="pip install 'dama[judge]'") from error
-    key = "none"
-    if spec.key_env is not None:
-        key = os.environ.get(spec.key_env, "")
-        if not key:
-            raise JudgeError(
-                f"no key for judge {spec.model}: {spec.key_env} is not set in the environment",
-                do=f"export {spec.key_env}=..., or name none where none is needed (key_env: null, or "
-                "--judge-key '')",
-            )
-    return OpenAI(
-        api_key=key,
-        base_url=str(spec.base_url) if spec.base_url is not None else None,
-        timeout=spec.timeout_seconds,
-        max_retries=spec.attempts - 1,
-    )

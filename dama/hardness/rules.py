@@ -32,14 +32,15 @@ class RuleSplitter:
         `rejected:no-facts` where nothing but marks was found and the whole response stands as its one fact.
         """
         for item in items:
-            chosen, chosen_flags = self._facts(item.chosen)
-            rejected, rejected_flags = self._facts(item.rejected)
+            chosen, chosen_flags = self.facts(item.chosen)
+            rejected, rejected_flags = self.facts(item.rejected)
             flags = [f"chosen:{flag}" for flag in chosen_flags] + [
                 f"rejected:{flag}" for flag in rejected_flags
             ]
             yield Facts(item.id, chosen, rejected, tuple(flags))
 
-    def _facts(self, response: str) -> tuple[tuple[str, ...], list[str]]:
+    def facts(self, response: str) -> tuple[tuple[str, ...], list[str]]:
+        """Return the facts of one response, at least one, and its flags without their side."""
         flags = []
         if len(response) > self._longest:
             response = response[: self._longest]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AnyHttpUrl, Field, model_validator
 
-from dama.spec.base import Digest, Part, PositiveInt
+from dama.spec.base import Digest, EnvName, Fraction, Part, PositiveInt
+from dama.spec.endpoint import EndpointPart
+from dama.spec.model import HubModel, ModelSpec
+from dama.spec.presets import SPLITTERS
 
 
 class RuleFacts(Part):
@@ -18,6 +21,56 @@ class RuleFacts(Part):
     """Language of the responses, as a two-letter code."""
     max_characters: PositiveInt = 20_000
     """A longer response is cut there and flagged."""
+
+
+class AskedFacts(Part):
+    """Facts are what a language model makes of a response, asked with a fixed instruction."""
+
+    language: str = "en"
+    """Language of the responses, as a two-letter code, for the rules that take over where a reply fails."""
+    max_characters: PositiveInt = 20_000
+    """A longer response, or question, is cut there and flagged."""
+    max_facts: PositiveInt = 64
+    """Facts of one response at most; a reply of more cannot be used."""
+    reply_tokens: PositiveInt = 2048
+    """A reply ends there at the latest; one that was cut off cannot be used."""
+
+
+class VllmFacts(AskedFacts):
+    """Facts are asked of a language model that vLLM runs in this process, without a server."""
+
+    engine: Literal["vllm"] = "vllm"
+    """Says that vLLM's offline engine finds the facts."""
+    model: ModelSpec = HubModel.model_validate(SPLITTERS["qwen2.5-7b"])
+    """An instruction model; `qwen2.5-7b`, `llama-3-8b` (gated), `tiny`, or written out."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """Numbers the model computes in; `auto` is what its weights are kept in."""
+    context_tokens: PositiveInt = 8192
+    """Tokens of question, response and reply together, at most what the model reads."""
+    gpu_memory: Fraction = 0.9
+    """Share of the GPU's memory that the engine takes while it works."""
+
+    @model_validator(mode="after")
+    def _room_to_ask(self) -> VllmFacts:
+        if self.reply_tokens >= self.context_tokens:
+            raise ValueError(
+                f"reply_tokens {self.reply_tokens} leaves no room to ask, with context_tokens "
+                f"{self.context_tokens}"
+            )
+        return self
+
+
+class ServedFacts(AskedFacts, EndpointPart):
+    """Facts are asked of a language model behind an OpenAI-compatible endpoint, such as `vllm serve`."""
+
+    engine: Literal["served"] = "served"
+    """Says that an endpoint finds the facts."""
+    base_url: AnyHttpUrl
+    """The endpoint (…/v1)."""
+    key_env: EnvName | None = None
+    """Name (never the value) of the environment variable with the key; null where no key is needed."""
+    concurrency: PositiveInt = 32
+    """Requests under way at a time."""
 
 
 class OpenClipScorer(Part):
@@ -49,7 +102,7 @@ class MiniatureScorer(Part):
     """A fact of more tokens than the model reads: cut and flagged, or the stage fails."""
 
 
-FactsSpec = Annotated[RuleFacts, Field()]
+FactsSpec = Annotated[RuleFacts | VllmFacts | ServedFacts, Field(discriminator="engine")]
 ScorerSpec = Annotated[OpenClipScorer | MiniatureScorer, Field(discriminator="engine")]
 
 

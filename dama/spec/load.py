@@ -11,7 +11,7 @@ import yaml
 
 from dama.errors import Problem, SpecError
 from dama.spec.paths import absolute
-from dama.spec.presets import METHODS, MODELS
+from dama.spec.presets import METHODS, MODELS, SPLITTERS
 from dama.spec.problems import validated
 from dama.spec.run import RunSpec
 
@@ -119,6 +119,7 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
         merged = MODELS.get(
             word, {"model": {"kind": "miniature"}, "data": {"kind": "miniature"}, "world": {}}
         )
+    layers = _facts_written_out(layers, problems)
     for number, layer in enumerate(layers):
         layer = dict(layer)
         if number <= last:  # the word stands for the whole model, so what was written below it goes
@@ -134,6 +135,30 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
     if problems:
         raise SpecError([*problems, *_others(merged, source)], source)
     return merged
+
+
+def _facts_written_out(layers: list[dict[str, Any]], problems: list[Problem]) -> list[dict[str, Any]]:
+    """Say in `hardness.facts` what may be left out: rules as its engine, a word for vLLM's model."""
+    parts = [_facts_part(layer) for layer in layers]
+    engine = next((part["engine"] for part in reversed(parts) if "engine" in part), "rules")
+    written = []
+    for layer, part in zip(layers, parts, strict=True):
+        part = {"engine": engine, **part} if part and not any("engine" in other for other in parts) else part
+        word = part.get("model")
+        if engine == "vllm" and isinstance(word, str):
+            if word not in SPLITTERS:
+                wanted = f"{', '.join(SPLITTERS)}, or a model written out"
+                problems.append(Problem("hardness.facts.model", f"'{word}'", wanted=wanted))
+            part = {**part, "model": SPLITTERS.get(word, SPLITTERS["tiny"])}
+        written.append({**layer, "hardness": {**layer["hardness"], "facts": part}} if part else layer)
+    return written
+
+
+def _facts_part(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer's `hardness.facts`, empty where it has none."""
+    hardness = layer.get("hardness")
+    facts = hardness.get("facts") if isinstance(hardness, dict) else None
+    return facts if isinstance(facts, dict) else {}
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ _PLACES = (
     ("model", "path"),
     ("data", "uri"),
     ("data", "images"),
+    ("hardness", "facts", "model", "path"),
     ("hardness", "scorer", "weights"),
     ("storage", "uri"),
     ("storage", "scratch"),

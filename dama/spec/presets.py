@@ -1,4 +1,4 @@
-"""Words that stand for whole parts: `model: llava-7b` and `method: dama`.
+"""Words that stand for whole parts: `model: llava-7b`, `method: dama`, `hardness.facts.model: llama-3-8b`.
 
 A model's preset is a layer of defaults for the whole run file, below what the person wrote: the tiny model
 brings its data, scorer, layout and benchmark with it. Written-out parts always win.
@@ -13,12 +13,20 @@ _CLIP = {"scorer": {"engine": "open_clip"}}
 
 MODELS: dict[str, dict[str, Any]] = {
     "llava-7b": {
-        "model": {"kind": "hub", "id": "llava-hf/llava-1.5-7b-hf"},
+        "model": {
+            "kind": "hub",
+            "id": "llava-hf/llava-1.5-7b-hf",
+            "revision": "b234b804b114d9e37bb655e11cbbb5f5e971b7a9",
+        },
         "data": _RLAIF_V,
         "hardness": _CLIP,
     },
     "llava-13b": {
-        "model": {"kind": "hub", "id": "llava-hf/llava-1.5-13b-hf"},
+        "model": {
+            "kind": "hub",
+            "id": "llava-hf/llava-1.5-13b-hf",
+            "revision": "5dda2880bda009266dda7c4baff660b95ca64540",
+        },
         "data": _RLAIF_V,
         "hardness": _CLIP,
         "cluster": {"train": {"memory_gib": 224}, "scratch": {"size_gib": 600}},
@@ -52,3 +60,18 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 METHODS = ("dpo", "d2po", "mdpo", "dama")
+
+SPLITTERS: dict[str, dict[str, Any]] = {
+    "qwen2.5-7b": {
+        "kind": "hub",
+        "id": "Qwen/Qwen2.5-7B-Instruct",
+        "revision": "a09a35458c702b33eeacc393d103063234e8bc28",
+    },
+    "llama-3-8b": {
+        "kind": "hub",
+        "id": "meta-llama/Meta-Llama-3-8B-Instruct",
+        "revision": "8afb486c1db24fe5011ec46dfbe5b5dccdb575c2",
+    },
+    "tiny": {"kind": "miniature"},
+}
+"""Language models that split responses into facts; the second is the paper's, and asks for a licence."""

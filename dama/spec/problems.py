@@ -121,7 +121,7 @@ def _told(raw: dict[str, Any], detail: Any) -> list[Problem]:  # noqa: ANN401 - 
 
 
 def _shown(path: str, found: object) -> str:
-    if path.startswith(("storage.keys", "storage.endpoint_url")):
+    if path.startswith(("storage.keys", "storage.endpoint_url")) or path.endswith("base_url"):
         return "what is written there"  # it may be a key, and keys are shown nowhere
     text = repr(found)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,10 +1,10 @@
-"""The run file as JSON Schema, as a person writes it: presets may stand for a model and a method."""
+"""The run file as JSON Schema, as a person writes it: words may stand for models and a method."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from dama.spec.presets import METHODS, MODELS
+from dama.spec.presets import METHODS, MODELS, SPLITTERS
 from dama.spec.run import RunSpec
 
 _PAGE = "https://json-schema.org/draft/2020-12/schema"
@@ -16,6 +16,8 @@ def run_file_schema() -> dict[str, Any]:
     parts = schema["properties"]
     parts["model"] = _or_word(parts["model"], MODELS)
     parts["method"] = _or_word(parts["method"], METHODS)
+    splitter = schema["$defs"]["VllmFacts"]["properties"]
+    splitter["model"] = _or_word(splitter["model"], SPLITTERS)
     schema["required"] = ["model"]
     written_out = {"properties": {"model": {"type": "object"}}, "required": ["model"]}
     schema["if"] = written_out

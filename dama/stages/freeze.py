@@ -9,8 +9,8 @@ from typing import Any
 
 from dama.errors import ModelError, Problem, SpecError
 from dama.spec.data import MiniatureData
-from dama.spec.hardness import OpenClipScorer
-from dama.spec.model import HubModel, LocalModel
+from dama.spec.hardness import HardnessSpec, OpenClipScorer, VllmFacts
+from dama.spec.model import HubModel, LocalModel, ModelSpec
 from dama.spec.paths import is_path
 from dama.spec.run import RunSpec
 from dama.storage.commit import sha256_of
@@ -26,20 +26,39 @@ def freeze(spec: RunSpec) -> RunSpec:
     SpecError when a digest that the run file already holds is not that of what lies there now.
     """
     changes: dict[str, Any] = {}
-    model = spec.model
-    if isinstance(model, HubModel) and not _COMMIT.match(model.revision):
-        commit = hub_commit(model.id, model.revision)
-        changes["model"] = model.model_copy(update={"revision": commit})
-    elif isinstance(model, LocalModel):
-        folder = Path(model.path.removeprefix("file://"))
-        if not folder.is_dir():
-            raise ModelError(f"model.path: {folder} is no folder", do="mend model.path")
-        digest = same_digest("model.digest", model.digest, folder_digest(folder), str(folder))
-        changes["model"] = model.model_copy(update={"digest": digest})
+    changes["model"] = _frozen_model(spec.model, "model")
     if data := _frozen_data(spec):
         changes["data"] = data
-    scorer = spec.hardness.scorer if spec.hardness else None
-    if spec.hardness and isinstance(scorer, OpenClipScorer) and is_path(scorer.weights):
+    if spec.hardness is not None:
+        changes["hardness"] = _frozen_hardness(spec.hardness)
+    if any(benchmark.kind != "miniature" for benchmark in spec.evaluate.benchmarks):
+        from dama.stages.published import frozen_benchmarks
+
+        frozen_all = frozen_benchmarks(spec)
+        changes["evaluate"] = spec.evaluate.model_copy(update={"benchmarks": frozen_all})
+    return RunSpec.model_validate(spec.model_copy(update=changes).model_dump())
+
+
+def _frozen_model(model: ModelSpec, path: str) -> ModelSpec:
+    """Return the model under the run file's key `path` with its commit or its folder's digest."""
+    if isinstance(model, HubModel) and not _COMMIT.match(model.revision):
+        return model.model_copy(update={"revision": hub_commit(model.id, model.revision, path)})
+    if isinstance(model, LocalModel):
+        folder = Path(model.path.removeprefix("file://"))
+        if not folder.is_dir():
+            raise ModelError(f"{path}.path: {folder} is no folder", do=f"mend {path}.path")
+        digest = same_digest(f"{path}.digest", model.digest, folder_digest(folder), str(folder))
+        return model.model_copy(update={"digest": digest})
+    return model
+
+
+def _frozen_hardness(hardness: HardnessSpec) -> HardnessSpec:
+    """Return how hardness is found with the exact splitter and the exact CLIP weights."""
+    facts, scorer = hardness.facts, hardness.scorer
+    if isinstance(facts, VllmFacts):
+        model = _frozen_model(facts.model, "hardness.facts.model")
+        hardness = hardness.model_copy(update={"facts": facts.model_copy(update={"model": model})})
+    if isinstance(scorer, OpenClipScorer) and is_path(scorer.weights):
         folder = Path(scorer.weights.removeprefix("file://"))
         if not folder.exists():
             raise ModelError(
@@ -48,13 +67,8 @@ def freeze(spec: RunSpec) -> RunSpec:
         digest = folder_digest(folder) if folder.is_dir() else sha256_of(folder)
         digest = same_digest("hardness.scorer.digest", scorer.digest, digest, str(folder))
         frozen = scorer.model_copy(update={"digest": digest})
-        changes["hardness"] = spec.hardness.model_copy(update={"scorer": frozen})
-    if any(benchmark.kind != "miniature" for benchmark in spec.evaluate.benchmarks):
-        from dama.stages.published import frozen_benchmarks
-
-        frozen_all = frozen_benchmarks(spec)
-        changes["evaluate"] = spec.evaluate.model_copy(update={"benchmarks": frozen_all})
-    return RunSpec.model_validate(spec.model_copy(update=changes).model_dump())
+        hardness = hardness.model_copy(update={"scorer": frozen})
+    return hardness
 
 
 def _frozen_data(spec: RunSpec) -> Any:  # noqa: ANN401 - one of the data kinds, or None
@@ -96,29 +110,32 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def hub_commit(name: str, revision: str) -> str:
-    """Return the commit that a hub model's `revision` is now; ModelError when the hub does not say."""
+def hub_commit(name: str, revision: str, path: str) -> str:
+    """Return the commit that a hub model's `revision` is now; ModelError when the hub does not say.
+
+    `path` is the run file's key of the model, for what it says then.
+    """
     try:
         from huggingface_hub import HfApi
         from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
     except ImportError as error:
         raise ModelError(
             f"{name}@{revision}: the package huggingface_hub is not installed",
-            do="install dama[laptop], or write the 40-digit commit as model.revision",
+            do=f"install dama[laptop], or write the 40-digit commit as {path}.revision",
         ) from error
     try:
         commit = HfApi().model_info(name, revision=revision, timeout=_WAIT_SECONDS).sha
     except GatedRepoError as error:
         raise ModelError(f"model {name} is gated", do="accept its terms, then `hf auth login`") from error
     except RevisionNotFoundError as error:
-        raise ModelError(f"model {name} has no revision '{revision}'", do="mend model.revision") from error
+        raise ModelError(f"model {name} has no revision '{revision}'", do=f"mend {path}.revision") from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"the hub shows you no model {name}", do="mend model.id, or log in") from error
+        raise ModelError(f"the hub shows you no model {name}", do=f"mend {path}.id, or log in") from error
     except Exception as error:  # every HTTP library that the hub's client may use has its own tree
         raise ModelError(
             f"the hub does not say which commit {name}@{revision} is ({type(error).__name__})",
-            do="check the network, or write the 40-digit commit as model.revision, which needs none",
+            do=f"check the network, or write the 40-digit commit as {path}.revision, which needs none",
         ) from error
     if not commit or not _COMMIT.match(commit):
-        raise ModelError(f"the hub names no commit for {name}@{revision}", do="write it as model.revision")
+        raise ModelError(f"the hub names no commit for {name}@{revision}", do=f"write it as {path}.revision")
     return str(commit)

@@ -23,20 +23,41 @@ def model_folder(context: StageContext) -> Path:
     """Return a folder in Hugging Face layout with the starting model's weights and processor."""
     model = context.spec.model
     if isinstance(model, HubModel):
-        return _from_hub(model)
+        return hub_folder(model, "model")
     if isinstance(model, LocalModel):
-        folder = Path(model.path.removeprefix("file://"))
-        if not (folder / "config.json").is_file():
-            raise ModelError(
-                f"{folder} holds no config.json",
-                wanted="a folder in Hugging Face layout",
-                do="mend model.path",
-            )
-        return folder
+        return local_folder(model, "model")
     return context.inputs["world"] / "llava"
 
 
-def _from_hub(model: HubModel) -> Path:
+def local_folder(model: LocalModel, key: str) -> Path:
+    """Return the folder that the run file's part `key` names; ModelError when it holds no model."""
+    folder = Path(model.path.removeprefix("file://"))
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder} holds no config.json",
+            wanted="a folder in Hugging Face layout",
+            do=f"mend {key}.path",
+        )
+    return folder
+
+
+def checked_folder(model: LocalModel, key: str) -> Path:
+    """Return the same folder; ModelError when its bytes are not those that the run was frozen with."""
+    from dama.stages.freeze import folder_digest
+
+    folder = local_folder(model, key)
+    found = folder_digest(folder)
+    if model.digest is not None and found != model.digest:
+        raise ModelError(
+            f"{key}: the model in {folder} changed since the run was frozen (sha256 {found[:12]}…)",
+            wanted=f"{model.digest[:12]}…",
+            do="restore it, or start a new run with what is there now",
+        )
+    return folder
+
+
+def hub_folder(model: HubModel, key: str) -> Path:
+    """Return a hub model's files, downloaded where they are not yet; ModelError when they cannot be had."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -51,5 +72,5 @@ def _from_hub(model: HubModel) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"{model.id}@{model.revision} cannot be read from the hub: {type(error).__name__}",
-            do="check the id, the revision and the network, or give a local folder as model.path",
+            do=f"check the id, the revision and the network, or give a local folder as {key}.path",
         ) from error

@@ -54,8 +54,8 @@ def run_all(
 
     `program` is what python gets to understand `stage NAME RUNFILE`; `verb` and `typed` are the command and
     the run file as the person typed them, for the line that says how to repeat. With a `goal` only the stages
-    run that lead to it. With a `share` only that much of stages in shards is made, and a stage that reads what
-    others still make is left to them. Raises StageFailed, and what `freeze` raises.
+    run that lead to it. With a `share` only that much of stages in shards is made, and a stage that reads
+    what others still make is left to them. Raises StageFailed, and what `freeze` raises.
     """
     spec = freeze(spec)
     store, whole = open_store(spec.storage), plan(spec, stages)

@@ -11,6 +11,7 @@ from dama.spec.hardness import MiniatureScorer, OpenClipScorer
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.progress import counted
+from dama.stages.scorers import open_scorer
 from dama.stages.shards import InShards
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ def _key(spec: RunSpec) -> dict[str, Any] | None:
     return key
 
 
-class _Scores:
-    """Scores of the facts of each shard; the scorer is opened for the first."""
+class Scoring:
+    """The scores of each shard's facts; the scorer is opened for the first shard that is made."""
 
     title = "preferences scored"
 
-    def __init__(self, context: StageContext) -> None:
+    def __init__(self, context: StageContext, opened: Callable[[StageContext], Scorer] = open_scorer) -> None:
         from dama.data.table import PreferenceTable
 
-        self._context = context
+        self._context, self._open = context, opened
         self._preferences = PreferenceTable(context.inputs["data"])
         self._shards = self._preferences.shards()
         self.sizes: Sequence[int] = [len(shard) for shard in self._shards]
@@ -44,12 +45,12 @@ class _Scores:
         self._scorer: Scorer | None = None
 
     def make(self, shard: int, out: Path, advance: Callable[[int], None]) -> dict[str, Any]:
+        """Write `scores.parquet` from the same shard of stage facts; return the number of preferences."""
         from dama.hardness.cache import write_scores
         from dama.hardness.pairing import with_facts
-        from dama.stages.scorers import open_scorer
 
         if self._scorer is None:
-            self._scorer = open_scorer(self._context)
+            self._scorer = self._open(self._context)
         preferences = self._preferences.take(self._shards[shard])
         pairs = with_facts(preferences, self._context.shard("facts", shard))
         written = write_scores(out, counted(self._scorer.score(pairs, self._images), advance))
@@ -58,6 +59,7 @@ class _Scores:
         return {"preferences": written}
 
     def total(self, metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the counts of all shards, and who scored."""
         return {
             "preferences": sum(meta["preferences"] for meta in metas),
             "images": len(self._images),
@@ -75,7 +77,7 @@ STAGE = Stage(
         used=spec.hardness is not None and isinstance(spec.hardness.scorer, MiniatureScorer),
     ),
     key=_key,
-    run=InShards(_Scores),
+    run=InShards(Scoring),
     title="score facts against images",
     wanted=lambda spec: spec.hardness is not None,
 )

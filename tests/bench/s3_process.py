@@ -38,17 +38,17 @@ class Address:
         from dama.spec.storage import StorageSpec
         from dama.storage.uri import open_store
 
+        return open_store(StorageSpec.model_validate(self.storage("runs")))
+
+    def storage(self, prefix: str) -> dict[str, Any]:
+        """Return the run file's `storage` for a prefix in the bucket; its keys are set in the environment."""
         os.environ.update({_VARIABLES["access_key"]: _ACCESS, _VARIABLES["secret_key"]: _SECRET})
-        return open_store(
-            StorageSpec.model_validate(
-                {
-                    "uri": f"s3://{BUCKET}/runs",
-                    "endpoint_url": self.url,
-                    "path_style": True,
-                    "keys": _VARIABLES,
-                }
-            )
-        )
+        return {
+            "uri": f"s3://{BUCKET}/{prefix}",
+            "endpoint_url": self.url,
+            "path_style": True,
+            "keys": _VARIABLES,
+        }
 
 
 @contextmanager

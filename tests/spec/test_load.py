@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def problems(text: str, *overrides: str) -> dict[str, str]:
 )
 def test_a_llava_preset_is_the_papers_setting(word: str, hub: str) -> None:
     spec = read(f"model: {word}")
-    assert spec.model == HubModel(id=f"llava-hf/{hub}")
+    assert isinstance(spec.model, HubModel)
+    assert spec.model.id == f"llava-hf/{hub}"
+    assert re.fullmatch("[0-9a-f]{40}", spec.model.revision)  # one commit, not what a branch holds today
     assert isinstance(spec.data, RlaifV)
     assert spec.method == Dama(beta=0.1, keep=12, gamma=0.9, filter="both", reading="paper")
     train = spec.train
@@ -196,3 +199,61 @@ def test_yaml_anchors_and_merges_work() -> None:
     assert read_yaml("a: &a {x: 1}\nb: {<<: *a, y: 2}")["b"] == {"x": 1, "y": 2}
     spec = read("model: tiny\ntrain:\n  <<: {seed: 9}\n  max_steps: 2\n")
     assert (spec.train.seed, spec.train.max_steps) == (9, 2)
+
+
+def facts_of(text: str, *overrides: str) -> dict[str, Any]:
+    spec = parse(f"model: tiny\nhardness: {{facts: {text}}}", overrides, folder=Path("/x"))
+    assert spec.hardness is not None
+    return spec.hardness.facts.model_dump(mode="json")
+
+
+def test_rules_find_the_facts_unless_another_engine_is_named() -> None:
+    assert facts_of("{max_characters: 9}") == {"engine": "rules", "language": "en", "max_characters": 9}
+    assert facts_of("{max_characters: 9}", "hardness.facts.language=de")["engine"] == "rules"
+
+
+def test_words_stand_for_the_models_that_split() -> None:
+    assert facts_of("{engine: vllm}")["model"]["id"] == "Qwen/Qwen2.5-7B-Instruct"
+    llama = facts_of("{engine: vllm, model: llama-3-8b}")["model"]
+    assert llama["id"] == "meta-llama/Meta-Llama-3-8B-Instruct"
+    assert re.fullmatch("[0-9a-f]{40}", llama["revision"])
+    assert facts_of("{engine: vllm, model: tiny}")["model"] == {"kind": "miniature"}
+    assert facts_of("{}", "hardness.facts.engine=vllm", "hardness.facts.model=tiny")["model"] == {
+        "kind": "miniature"
+    }
+
+
+def test_a_word_may_be_written_over() -> None:
+    revised = facts_of("{engine: vllm, model: llama-3-8b}", "hardness.facts.model.revision=abc")["model"]
+    assert revised == {"kind": "hub", "id": "meta-llama/Meta-Llama-3-8B-Instruct", "revision": "abc"}
+    local = facts_of("{engine: vllm, model: tiny}", "hardness.facts.model={kind: local, path: m}")["model"]
+    assert local["path"] == "/x/m"
+
+
+def test_the_name_at_an_endpoint_is_no_word() -> None:
+    found = facts_of("{engine: served, base_url: 'http://localhost:8000/v1', model: anything}")
+    assert (found["model"], found["key_env"]) == ("anything", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "{engine: vllm, model: gpt}",
+            r"hardness\.facts\.model: 'gpt'; wanted qwen2\.5-7b, llama-3-8b, tiny",
+        ),
+        ("{engine: served, model: x}", r"hardness\.facts\.base_url: missing"),
+        ("{engine: other}", r"hardness\.facts\.engine: 'other'; wanted rules, vllm, served"),
+        ("{engine: vllm, context_tokens: 99}", "reply_tokens 2048 leaves no room to ask"),
+        ("{engine: served, model: x, base_url: 'http://me:hush@h/v1'}", "holds credentials or a query"),
+        ("{engine: served, model: x, base_url: 'http://h/v1?key=hush'}", "holds credentials or a query"),
+        (
+            "{engine: served, model: x, base_url: 'h/hush'}",
+            r"hardness\.facts\.base_url: what is written there",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_facts_part_is_told_and_keys_are_not(text: str, says: str) -> None:
+    with pytest.raises(SpecError, match=says) as error:
+        facts_of(text)
+    assert "hush" not in str(error.value)

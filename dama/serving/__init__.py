@@ -1,0 +1,1 @@
+"""Language models that are asked: an engine in this process, or an endpoint."""

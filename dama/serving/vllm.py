@@ -1,0 +1,179 @@
+"""vLLM's offline engine: conversations answered in one batch, in this process, the same way every time.
+
+The engine's core runs in this process, not in one of its own. So requests meet in the same batches at every
+run (between processes they arrive as they come), its memory is given back when it is closed, and torchvision
+beside CPU torch is mended for it as for everybody else.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from dama.errors import ModelError, ToolMissing
+from dama.serving.chat import Messages, Said
+from dama.torchvision_cpu import declare_missing_operators
+
+Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+_SEED = 0
+_AT_A_TIME = 256
+
+
+class OfflineChat:
+    """A model folder in Hugging Face layout, asked greedily (`dama.serving.chat.Chat`)."""
+
+    def __init__(
+        self, folder: Path, *, context_tokens: int, dtype: Dtype = "auto", gpu_memory: float = 0.9
+    ) -> None:
+        """Load nothing yet.
+
+        `context_tokens` are question and reply together; `gpu_memory` is the share of a GPU's memory that
+        is taken while the engine is open.
+        """
+        self._folder, self._dtype, self._gpu_memory = folder, dtype, gpu_memory
+        self._context = min(context_tokens, _positions(folder))
+        self._llm: Any = None
+
+    def ask(
+        self, conversations: Sequence[Messages], *, reply_tokens: int, schema: Mapping[str, Any] | None = None
+    ) -> list[Said]:
+        """Return one reply a conversation, in order; those that leave no room for a reply are refused.
+
+        What was asked before makes no difference: nothing is kept from one call to the next.
+        """
+        llm = self._open()
+        from vllm import SamplingParams, TokensPrompt
+        from vllm.sampling_params import StructuredOutputsParams
+
+        prompts = [self._tokens(messages) for messages in conversations]
+        fitting = [number for number, prompt in enumerate(prompts) if len(prompt) < self._context]
+        settings = [
+            SamplingParams(
+                temperature=0.0,
+                seed=_SEED,
+                max_tokens=min(reply_tokens, self._context - len(prompts[number])),
+                structured_outputs=None if schema is None else StructuredOutputsParams(json=dict(schema)),
+            )
+            for number in fitting
+        ]
+        replies = [Said("", "refused")] * len(prompts)
+        if fitting:
+            asked = [TokensPrompt(prompt_token_ids=prompts[number]) for number in fitting]
+            answers = llm.generate(asked, settings, use_tqdm=False)
+            llm.reset_prefix_cache()
+            for number, answer in zip(fitting, answers, strict=True):
+                reply = answer.outputs[0]
+                replies[number] = Said(reply.text, "stop" if reply.finish_reason == "stop" else "length")
+        return replies
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        if self._llm is None:
+            return
+        import torch
+        from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+        self._llm.llm_engine.engine_core.shutdown()
+        self._llm = None
+        cleanup_dist_env_and_memory()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _tokens(self, messages: Messages) -> list[int]:
+        """Return a conversation as the model's chat template writes it; ModelError where it has none."""
+        tokenizer = self._llm.get_tokenizer()
+        if not getattr(tokenizer, "chat_template", None):
+            raise ModelError(
+                f"the tokenizer in {self._folder} has no chat template",
+                wanted="a model that was taught to follow instructions",
+                do="choose another model for hardness.facts",
+            )
+        from jinja2 import TemplateError
+
+        settings = {"add_generation_prompt": True, "tokenize": True, "return_dict": False}
+        asked = [dict(message) for message in messages]
+        try:
+            return list(tokenizer.apply_chat_template(asked, **settings))
+        except TemplateError:  # some models were taught no system message; they get it before the first words
+            system, first, *rest = asked
+            first = {**first, "content": f"{system['content']}\n\n{first['content']}"}
+            return list(tokenizer.apply_chat_template([first, *rest], **settings))
+
+    def _open(self) -> Any:  # noqa: ANN401 - vllm.LLM, whose package is not typed for us
+        if self._llm is not None:
+            return self._llm
+        declare_missing_operators()
+        import torch
+
+        settings: dict[str, Any] = {"gpu_memory_utilization": self._gpu_memory}
+        if not torch.cuda.is_available():
+            settings = {"enforce_eager": True}
+            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB; by itself it takes half the machine
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # it would tell its makers what it runs on
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+        try:
+            from vllm import LLM, ModelRegistry
+        except ImportError as error:
+            raise ToolMissing(
+                f"vllm cannot be imported ({error})", do="pip install vllm, or use facts.engine 'served'"
+            ) from error
+        for architecture in _config(self._folder).get("architectures") or []:
+            if architecture in ModelRegistry.models:
+                # Looked at here, vLLM need not start a process that looks at it, one without the operators.
+                found = ModelRegistry.models[architecture].load_model_cls()
+                ModelRegistry.register_model(architecture, found)
+        try:
+            llm = LLM(
+                str(self._folder),
+                dtype=self._dtype,
+                max_model_len=self._context,
+                max_num_seqs=_AT_A_TIME,
+                seed=_SEED,
+                load_format="safetensors",
+                trust_remote_code=False,
+                use_tqdm_on_load=False,
+                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
+                **settings,
+            )
+        except (ValueError, RuntimeError, OSError, KeyError) as error:
+            raise ModelError(
+                f"vLLM cannot open {self._folder}: {_first_line(error)}",
+                do="choose another model for hardness.facts, fewer context_tokens, or more memory",
+            ) from error
+        # Grammars are made by threads, and a request joins the batch when its own is there; at once instead,
+        # so that batches do not depend on threads.
+        llm.llm_engine.engine_core.engine_core.structured_output_manager._use_async_grammar_compilation = (
+            False
+        )
+        self._llm = llm
+        return llm
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / "config.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"{folder} holds no config.json that can be read ({type(error).__name__})",
+            wanted="a language model's folder in Hugging Face layout",
+        ) from error
+
+
+def _positions(folder: Path) -> int:
+    """Return how many tokens the model reads at most."""
+    config = _config(folder)
+    found = config.get("max_position_embeddings") or config.get("text_config", {}).get(
+        "max_position_embeddings"
+    )
+    return found if isinstance(found, int) and found > 0 else 2**31 - 1
+
+
+def _first_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

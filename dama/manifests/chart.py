@@ -98,7 +98,7 @@ def _bare(tree: Any) -> Any:  # noqa: ANN401 - a JSON tree
     for key, value in tree.items():
         if key in ("properties", "$defs") and isinstance(value, dict) and named:
             kept[key] = {name: _bare(item) for name, item in value.items()}
-        elif key == "default":
+        elif key in ("default", "mapping"):
             kept[key] = value
         elif key in _READ:
             kept[key] = _bare(value)

@@ -55,7 +55,7 @@ def _locked_or_not() -> dict[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the files below the folder given (the repository's root); remove those that are no longer made."""
+    """Write the files below the folder given (the repository's root); remove what is no longer made."""
     root, files = Path(arguments[0] if arguments else "."), shipped_files()
     for old in root.glob("k8s/**/*.yaml"):
         if old.relative_to(root).as_posix() not in files:

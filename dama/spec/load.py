@@ -11,7 +11,7 @@ import yaml
 
 from dama.errors import Problem, SpecError
 from dama.spec.paths import absolute
-from dama.spec.presets import METHODS, MODELS, SPLITTERS
+from dama.spec.presets import METHODS, MODELS, NONE, SPLITTERS
 from dama.spec.problems import validated
 from dama.spec.run import RunSpec
 
@@ -122,6 +122,8 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
     layers = _facts_written_out(layers, problems)
     for number, layer in enumerate(layers):
         layer = dict(layer)
+        if layer.get("hardness") == NONE:
+            layer["hardness"] = None
         if number <= last:  # the word stands for the whole model, so what was written below it goes
             layer.pop("model", None)
         if isinstance(layer.get("method"), str):

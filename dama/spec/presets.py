@@ -61,6 +61,9 @@ MODELS: dict[str, dict[str, Any]] = {
 
 METHODS = ("dpo", "d2po", "mdpo", "dama")
 
+NONE = "none"
+"""Stands for null in `hardness: none`, for helm drops keys whose value is null."""
+
 SPLITTERS: dict[str, dict[str, Any]] = {
     "qwen2.5-7b": {
         "kind": "hub",

@@ -28,7 +28,7 @@ class RunSpec(Part):
     data: DataSpec
     """The preferences to learn from."""
     hardness: HardnessSpec | None = HardnessSpec()
-    """Data hardness; null to leave it out (`dpo` and `mdpo` only)."""
+    """Data hardness; null or `none` to leave it out (`dpo` and `mdpo` only)."""
     method: MethodSpec = Dama()
     """What is optimised; `dpo`, `d2po`, `mdpo`, `dama`, or written out."""
     train: TrainSpec = TrainSpec()

@@ -104,7 +104,9 @@ files/schema.json. Trees are handed back through boxes (dicts with a key v), for
 {{- else if and (kindIs "map" $written.method) (not (hasKey $below "method")) (not (hasKey $written.method "name")) -}}
   {{- $written = merge (dict "method" (merge (dict "name" "dama") $written.method)) (omit $written "method") -}}
 {{- end -}}
-{{- if kindIs "map" $written.hardness -}}
+{{- if eq (toString $written.hardness) "none" -}}
+  {{- $written = merge (dict "hardness" nil) (omit $written "hardness") -}}
+{{- else if kindIs "map" $written.hardness -}}
   {{- if kindIs "map" $written.hardness.facts -}}
     {{- $facts := merge (dict) $written.hardness.facts -}}
     {{- if and $facts (not (hasKey $facts "engine")) }}{{ $_ := set $facts "engine" "rules" }}{{ end -}}

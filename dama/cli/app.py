@@ -11,8 +11,11 @@ from typing import Annotated
 import typer
 
 from dama import __version__
+from dama.cli.cancel import cancel, resume
 from dama.cli.demo import demo
+from dama.cli.doctor import doctor
 from dama.cli.evaluate import evaluate
+from dama.cli.logs import logs
 from dama.cli.plan import plan
 from dama.cli.preprocess import preprocess
 from dama.cli.release import release
@@ -22,6 +25,8 @@ from dama.cli.run import run
 from dama.cli.schema import schema
 from dama.cli.score import score
 from dama.cli.stage import stage
+from dama.cli.status import ls, status
+from dama.cli.submit import submit
 from dama.cli.train import train
 from dama.cli.validate import validate
 from dama.errors import DamaError, RestartMe
@@ -56,7 +61,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives it n
 _INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 _RUNS, _FILES, _START = "Run", "Run file", "Start here"
-_CLUSTER = "On a cluster"
+_CLUSTER, _PODS = "On a cluster", "What pods do"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
 app.command(rich_help_panel=_RUNS)(preprocess)
@@ -67,9 +72,16 @@ app.command(rich_help_panel=_FILES)(validate)
 app.command(rich_help_panel=_FILES)(plan)
 app.command(rich_help_panel=_FILES)(schema)
 app.command(rich_help_panel=_CLUSTER)(render)
-app.command(rich_help_panel=_CLUSTER)(train)
-app.command(rich_help_panel=_CLUSTER)(evaluate)
-app.command(rich_help_panel=_CLUSTER)(release)
+app.command(rich_help_panel=_CLUSTER)(submit)
+app.command(rich_help_panel=_CLUSTER)(status)
+app.command(rich_help_panel=_CLUSTER)(logs)
+app.command(rich_help_panel=_CLUSTER)(ls)
+app.command(rich_help_panel=_CLUSTER)(cancel)
+app.command(rich_help_panel=_CLUSTER)(resume)
+app.command(rich_help_panel=_CLUSTER)(doctor)
+app.command(rich_help_panel=_PODS)(train)
+app.command(rich_help_panel=_PODS)(evaluate)
+app.command(rich_help_panel=_PODS)(release)
 
 
 def _version(asked: bool) -> None:

@@ -53,10 +53,10 @@ Pin = Annotated[
 def frozen(spec: RunSpec, pin: bool) -> RunSpec:
     """Return `spec` frozen; with `pin` as the first pod of the run froze it."""
     if pin:
-        from dama.stages.pin import pinned
+        from dama.stages.pin import patiently, pinned
         from dama.storage.uri import open_store
 
-        return pinned(spec, open_store(spec.storage))
+        return patiently(lambda: pinned(spec, open_store(spec.storage)), typer.echo)
     from dama.stages.freeze import freeze
 
     return freeze(spec)
@@ -85,6 +85,19 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", help="The namespace.", show_default="the kubeconfig's"),
+]
+Context = Annotated[
+    str | None,
+    typer.Option("--context", help="The kubeconfig's context.", show_default="the current one"),
+]
+RunName = Annotated[
+    str, typer.Argument(metavar="NAME", help="The run's name, or NAME-HASH.", show_default=False)
+]
 
 
 def all_stages() -> tuple[Stage, ...]:

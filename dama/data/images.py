@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from pathlib import Path
 from typing import Protocol
@@ -75,31 +76,63 @@ def check_image(data: bytes, max_pixels: int) -> tuple[int, int]:
     The header is looked at first, so an image of too many pixels is never decoded.
     """
     _check_size(len(data), "")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata and on large images
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise RowFault("too many pixels", f"{width} × {height}, at most {max_pixels} are allowed")
-                image.convert("RGB")
-                return width, height
-        except RowFault:
-            raise
-        except Image.DecompressionBombError as error:
-            raise RowFault("too many pixels", "more than Pillow opens") from error
-        except UnidentifiedImageError as error:
-            raise RowFault("undecodable image", f"none of {', '.join(FORMATS)}") from error
-        except Exception as error:  # a decoder fed with broken bytes raises whatever it meets
-            raise RowFault("undecodable image", str(error) or type(error).__name__) from error
+    try:
+        with _QUIET, Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_pixels(image, max_pixels)
+            image.convert("RGB")
+            return image.size
+    except RowFault:
+        raise
+    except Image.DecompressionBombError as error:
+        raise RowFault("too many pixels", "more than Pillow opens") from error
+    except UnidentifiedImageError as error:
+        raise RowFault("undecodable image", f"none of {', '.join(FORMATS)}") from error
+    except Exception as error:  # a decoder fed with broken bytes raises whatever it meets
+        raise RowFault("undecodable image", str(error) or type(error).__name__) from error
 
 
-def decode(data: bytes) -> Image.Image:
-    """Return an encoded image as RGB; it has passed `check_image` before."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return image.convert("RGB")
+def decode(data: bytes, max_pixels: int | None = None) -> Image.Image:
+    """Return an encoded image as RGB; it has passed `check_image` before.
+
+    Raises RowFault when it has more than `max_pixels` all the same, and what its decoder raises.
+    """
+    with _QUIET, Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_pixels(image, max_pixels)
+        return image.convert("RGB")
+
+
+class _Quiet:
+    """No warnings (Pillow's on odd metadata and large images) while anybody is inside.
+
+    `warnings.catch_warnings` alone would mix up threads that come and go.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+def _check_pixels(image: Image.Image, most: int | None) -> None:
+    width, height = image.size
+    if most is not None and width * height > most:
+        raise RowFault("too many pixels", f"{width} × {height}, at most {most} are allowed")
 
 
 def _outside(name: str) -> RowFault:

@@ -48,8 +48,8 @@ IMAGE_SCHEMA = pa.schema(_PLACE)
 class ImageTable:
     """Encoded images by sha256; safe to use from several threads and processes, and after a fork."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, max_pixels: int | None = None) -> None:
+        self._folder, self._max_pixels = folder, max_pixels
         self._places = {
             row["sha256"]: (row["file"], row["offset"], row["size"]) for row in read_rows(folder / IMAGES)
         }
@@ -68,7 +68,9 @@ class ImageTable:
         """Return the encoded bytes of an image; KeyError when the table has none of that sha256."""
         file, offset, size = self._places[sha256]
         if file not in self._files:
-            self._files[file] = os.open(self._folder / file, os.O_RDONLY | os.O_CLOEXEC)
+            opened = os.open(self._folder / file, os.O_RDONLY | os.O_CLOEXEC)
+            if self._files.setdefault(file, opened) != opened:  # another thread was quicker
+                os.close(opened)
         parts = []
         while size > 0:  # pread has no shared position, so forked readers do not disturb each other
             part = os.pread(self._files[file], size, offset)
@@ -81,8 +83,8 @@ class ImageTable:
         return b"".join(parts)
 
     def open(self, sha256: str) -> Image.Image:
-        """Return an image, decoded, as RGB."""
-        return decode(self.read(sha256))
+        """Return an image, decoded, as RGB; RowFault when it has more than the table's `max_pixels`."""
+        return decode(self.read(sha256), self._max_pixels)
 
     def close(self) -> None:
         """Close the files; the next read opens them again."""
@@ -136,9 +138,9 @@ class PreferenceTable:
         """Return the cut of the preferences into shards, each as indices in growing order."""
         return cut(row["image"] for row in read_rows(self._path, ["image"]))
 
-    def images(self) -> ImageTable:
-        """Return the images that the preferences name."""
-        return ImageTable(self._folder)
+    def images(self, max_pixels: int | None = None) -> ImageTable:
+        """Return the images that the preferences name; those of more than `max_pixels` are not decoded."""
+        return ImageTable(self._folder, max_pixels)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_table": None}

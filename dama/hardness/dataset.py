@@ -30,7 +30,8 @@ def write_dataset_hardness(
     """Fill `out` with `hardness.parquet` and `summary.json`, in the order of `scored`; return the summary.
 
     `scored` is gone through twice, once for δ̄ and once to write, so that only numbers are held, not texts.
-    `made_by` goes into the summary: who split and who scored. `advance` is told of preferences written.
+    `made_by` goes into the summary as it is: who split and who scored (`dama.hardness.summary.made_by`).
+    `advance` is told of preferences written.
     """
     deltas, differences, flags = array("d"), array("d"), Counter[str]()
     for fact, score in scored:

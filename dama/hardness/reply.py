@@ -47,7 +47,7 @@ def _json_list(reply: str) -> list[str] | None:
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 - a JSON value, None where there is none
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)  # grammars let control characters through unescaped
     except (ValueError, RecursionError):
         return None
 

@@ -8,6 +8,8 @@ from dama.hardness.summary import DOMINATES
 from dama.report.view import HardnessView, RunView, number, said, signed
 
 _LOST = 3.0
+_FELL_BACK = 0.05
+"""From this share of preferences on, the fall-back's facts are told of."""
 
 
 def length_dominates(hardness: HardnessView) -> bool:
@@ -43,14 +45,22 @@ def _results(view: RunView) -> list[str]:
 
 
 def _hardness(view: RunView) -> list[str]:
-    if view.hardness is None or not length_dominates(view.hardness):
+    hardness, found = view.hardness, []
+    if hardness is None:
         return []
-    instead = " Try `hardness.aggregate: mean`." if view.hardness.aggregate == "sum" else ""
-    r = number(view.hardness.length_correlation, 2)
-    return [
-        f"Length dominates hardness: δ correlates {r} with the difference in number of facts, so it tells "
-        f"long answers from short ones more than easy from hard.{instead}"
-    ]
+    if length_dominates(hardness):
+        instead = " Try `hardness.aggregate: mean`." if hardness.aggregate == "sum" else ""
+        r = number(hardness.length_correlation, 2)
+        found.append(
+            f"Length dominates hardness: δ correlates {r} with the difference in number of facts, so it "
+            f"tells long answers from short ones more than easy from hard.{instead}"
+        )
+    if len(hardness.fell_back) > _FELL_BACK * len(hardness.ids):
+        found.append(
+            f"{len(hardness.fell_back):,} of {len(hardness.ids):,} preferences have an answer that the "
+            "language model could not split; rules split it, and their facts are of another kind."
+        )
+    return found
 
 
 def _training(view: RunView) -> list[str]:

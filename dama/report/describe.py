@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import platform
+import re
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
+from typing import Any
 
 from dama.spec.data import MiniatureData
 from dama.spec.method import D2po, Dama, Mdpo, WeightedSum
 from dama.spec.model import HubModel, LocalModel
 from dama.spec.run import RunSpec
 
+_HEX = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+"""A commit or a sha256: its first letters are enough for people."""
+_ORDER = {name: place for place, name in enumerate(("model", "weights", "revision", "instruction"))}
+"""What an engine is told by first."""
 _PACKAGES = ("dama", "torch", "transformers", "deepspeed", "open_clip_torch", "pyarrow", "matplotlib")
 
 
@@ -60,6 +67,27 @@ def described_method(spec: RunSpec) -> str:
     if spec.train.lora is not None:
         parts.append(f"LoRA of rank {spec.train.lora.rank}")
     return " · ".join(parts)
+
+
+def described_engine(engine: Mapping[str, Any]) -> str:
+    """Return what a splitter or a scorer says of itself, on one line: `open_clip · model ViT-B-32 · …`.
+
+    Its limits, which are numbers, are left out: they stand in the artifact's summary.
+    """
+    parts = [str(engine["engine"])] if "engine" in engine else []
+    for key in sorted(set(engine) - {"engine"}, key=lambda key: (_ORDER.get(key, len(_ORDER)), key)):
+        value = engine[key]
+        if isinstance(value, Mapping):
+            known = [_short(one) for name, one in value.items() if name != "kind" and one is not None]
+            value = " ".join(known) or str(value.get("kind", ""))
+        if isinstance(value, str) or (key == "instruction" and value is not None):
+            parts.append(f"{key.replace('_', ' ')} {_short(value)}")
+    return " · ".join(parts)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text[:8] if _HEX.fullmatch(text) else text
 
 
 def versions() -> dict[str, str]:

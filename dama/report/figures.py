@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dama.report.histograms import beta_panel
 from dama.report.palette import accent
-from dama.report.panels import Band, Bars, Floats, Line, Mark, Panel, smoothed, window_of
-from dama.report.view import EASIEST, GROUPS, HARDEST, MIDDLE, RunView, number
+from dama.report.panels import Band, Floats, Line, Mark, Panel, smoothed, window_of
+from dama.report.view import EASIEST, GROUPS, HARDEST, MIDDLE, RunView
 
 PAPER_BETA = {"min": 0.0524, "max": 0.1428, "mean": 0.0999, "std": 0.0288}
 """β_D as the paper reports it for RLAIF-V (Fig. 7)."""
@@ -67,7 +68,7 @@ def training_panels(view: RunView) -> tuple[Panel, ...]:
 def beta_panels(view: RunView) -> tuple[Panel, ...]:
     """Return β_D's histogram (Fig. 7), β_M (Fig. 8), β_C (Fig. 9) and R̄, for methods that have them."""
     colour, step = accent(view.method), view.curve("step")
-    panels = [_histogram(view, colour)] if view.uses_alpha_data else []
+    panels = [beta_panel(_beta_data(view), colour)] if view.uses_alpha_data else []
     if view.uses_alpha_model:
         panels.append(
             Panel(
@@ -178,27 +179,3 @@ def beta_statistics(view: RunView) -> dict[str, float]:
 def _beta_data(view: RunView) -> Floats:
     beta = view.beta * (np.empty(0) if view.hardness is None else view.hardness.alpha_data)
     return beta[np.isfinite(beta)]
-
-
-def _histogram(view: RunView, colour: str) -> Panel:
-    beta, bars = _beta_data(view), None
-    marks: tuple[Mark, ...] = ()
-    if len(beta):
-        low, high = float(beta.min()), float(beta.max())
-        if high - low < 1e-9:
-            low, high = low - 0.01, high + 0.01
-        counts, edges = np.histogram(beta, bins=min(40, max(8, int(np.sqrt(len(beta))))), range=(low, high))
-        bars = Bars(edges.astype(np.float64), counts.astype(np.float64), colour)
-        mean = float(beta.mean())
-        marks = (Mark("x", mean, f"mean {number(mean, 4)}", "-"),)
-    return Panel(
-        "beta_data",
-        "Distribution of β_D",
-        "β_D = β·α_D of every preference. A wide, even spread means that hardness tells preferences apart; a "
-        "spike means that it hardly does.",
-        "preferences",
-        "β_D",
-        paper="Fig. 7",
-        bars=bars,
-        marks=marks,
-    )

@@ -47,7 +47,8 @@ def load_run(spec: RunSpec, sources: Sources) -> RunView:
     hardness = None
     if "alpha" in sources.folders:
         part = spec.hardness or HardnessSpec()
-        hardness = load_hardness(sources.folders["alpha"], data, part.aggregate, part.form)
+        summary = sources.metas.get("alpha")
+        hardness = load_hardness(sources.folders["alpha"], data, part.aggregate, part.form, summary)
     method = spec.method
     return RunView(
         run=spec.name,

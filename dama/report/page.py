@@ -15,8 +15,10 @@ from dama.errors import DamaError
 from dama.hardness.summary import DOMINATES
 from dama.report import tables
 from dama.report.concerns import concerns, length_dominates
+from dama.report.describe import described_engine
 from dama.report.drawing import Drawing, drawn
 from dama.report.figures import GAP_CAPTION, beta_panels, gap_panel, training_panels
+from dama.report.flags import meaning
 from dama.report.overlays import gap_panels, overlay_panels
 from dama.report.palette import DARK, LIGHT, accent, css_variables
 from dama.report.panels import Panel
@@ -26,6 +28,8 @@ from dama.report.table_four import NOTE, OurRow, paper_key, paper_table, table_f
 from dama.report.view import Fact, RunView, number, said, signed
 
 COMPARISON = "compare.html"
+_FACTS, _LISTED, _LETTERS = 14, 40, 400
+"""What a page shows at most: facts of an answer, preferences in a list, letters of a fact."""
 
 
 def write_report(view: RunView, out: Path) -> Summary:
@@ -52,6 +56,9 @@ def write_report(view: RunView, out: Path) -> Summary:
         "spent_whole": tables.duration(tables.total_seconds(view.stages, reused=True)),
         "length_dominates": view.hardness is not None and length_dominates(view.hardness),
         "length_limit": DOMINATES,
+        "flags": tables.flags_of(view),
+        "most": _FACTS,
+        "listed": _LISTED,
         "drawings": drawings,
     }
     pages = environment()
@@ -133,6 +140,9 @@ def environment() -> Environment:
         "md": escaped,
         "picture": picture,
         "warmth": warmth,
+        "meaning": meaning,
+        "engine": described_engine,
+        "shortened": shortened,
         "accent": accent,
         "svg": _svg,
     }
@@ -163,6 +173,12 @@ def warmth(fact: Fact, ends: tuple[float, float]) -> str:
         return ""
     share = (fact.score - low) / (high - low) if high > low else 0.5
     return f"{100 * min(max(share, 0.0), 1.0):.0f}%"
+
+
+def shortened(text: str) -> str:
+    """Return `text` on one line, cut where it is very long."""
+    text = " ".join(text.split())
+    return text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
 
 
 def _svg(drawing: Drawing) -> Markup:

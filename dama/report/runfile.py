@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -14,6 +15,11 @@ def shown_parts(spec: RunSpec) -> dict[str, Any]:
     """Return the run file as JSON, without `storage` and with local paths cut to their last step."""
     raw = spec.model_dump(mode="json")
     del raw["storage"]
+    return without_places(raw)
+
+
+def without_places(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON with local paths cut to their last step."""
     return {key: _shortened(value) for key, value in raw.items()}
 
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dama.report.flags import FALLBACK
+from dama.report.runfile import without_places
 from dama.report.view import Example, Fact, HardnessView
 
-_SHOWN, _FACTS, _THUMBNAIL = 5, 14, 168
-"""Preferences at each end, facts of an answer, longer side of a thumbnail in pixels."""
+_SHOWN, _THUMBNAIL = 5, 168
+"""Preferences at each end, longer side of a thumbnail in pixels."""
 
 
-def load_hardness(alpha: Path, data: Path, aggregate: str, form: str) -> HardnessView:
-    """Read what stage alpha wrote; pictures and prompts come from the preference table in `data`."""
+def load_hardness(
+    alpha: Path, data: Path | None, aggregate: str, form: str, summary: Mapping[str, Any] | None = None
+) -> HardnessView:
+    """Read what stage alpha wrote; pictures and prompts come from the preference table in `data`, if any.
+
+    `summary` is the artifact's own (its commit's meta), from which splitter and scorer are taken.
+    """
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -28,20 +36,29 @@ def load_hardness(alpha: Path, data: Path, aggregate: str, form: str) -> Hardnes
     more = chosen.to_numpy(zero_copy_only=False) - rejected.to_numpy(zero_copy_only=False)
     order = sorted((i for i in range(len(ids)) if np.isfinite(delta[i])), key=lambda i: (delta[i], ids[i]))
     low, high = order[:_SHOWN], order[max(_SHOWN, len(order) - _SHOWN) :][::-1]
-    flags = Counter(flag for row in table.column("flags").to_pylist() for flag in row or ())
-    preferences = _Preferences(data)
+    marks = [tuple(row or ()) for row in table.column("flags").to_pylist()]
+    preferences = None if data is None else _Preferences(data)
+    engines = {name: dict((summary or {}).get(name) or {}) for name in ("splitter", "scorer")}
     return HardnessView(
         ids=ids,
         delta=delta,
         alpha_data=table.column("alpha_data").to_numpy(zero_copy_only=False).astype(np.float64),
         more_facts=more.astype(np.float64),
-        flags=dict(sorted(flags.items())),
+        flags=dict(sorted(Counter(flag for row in marks for flag in row).items())),
         score_range=_score_range(table),
         hardest=tuple(_example(table, i, preferences) for i in low),
         easiest=tuple(_example(table, i, preferences) for i in high),
         aggregate=aggregate,
         form=form,
+        facts=int(pc.sum(chosen).as_py() or 0) + int(pc.sum(rejected).as_py() or 0),
+        fell_back=tuple(id_ for id_, row in zip(ids, marks, strict=True) if _fell_back(row)),
+        splitter=without_places(engines["splitter"]),
+        scorer=without_places(engines["scorer"]),
     )
+
+
+def _fell_back(flags: tuple[str, ...]) -> bool:
+    return any(flag.rpartition(":")[2] == FALLBACK for flag in flags)
 
 
 def _score_range(table: Any) -> tuple[float, float]:  # noqa: ANN401 - a pyarrow table
@@ -56,9 +73,9 @@ def _score_range(table: Any) -> tuple[float, float]:  # noqa: ANN401 - a pyarrow
     return (float(low), float(high))
 
 
-def _example(table: Any, index: int, preferences: _Preferences) -> Example:  # noqa: ANN401
+def _example(table: Any, index: int, preferences: _Preferences | None) -> Example:  # noqa: ANN401
     row = table.slice(index, 1).to_pylist()[0]
-    prompt, picture = preferences.shown(str(row["id"]))
+    prompt, picture = preferences.shown(str(row["id"])) if preferences is not None else ("", b"")
     return Example(
         id=str(row["id"]),
         delta=float(row["delta"]),
@@ -67,6 +84,7 @@ def _example(table: Any, index: int, preferences: _Preferences) -> Example:  # n
         chosen=_facts(row, "chosen"),
         rejected=_facts(row, "rejected"),
         picture=picture,
+        flags=tuple(str(flag) for flag in row["flags"] or ()),
     )
 
 
@@ -74,10 +92,7 @@ def _facts(row: dict[str, Any], side: str) -> tuple[Fact, ...]:
     facts = list(row[f"{side}_facts"] or ())
     scores = _padded(row[f"{side}_scores"], len(facts))
     probabilities = _padded(row[f"{side}_probabilities"], len(facts))
-    shown = [Fact(str(f), s, p) for f, s, p in zip(facts, scores, probabilities, strict=True)][:_FACTS]
-    if len(facts) > _FACTS:
-        shown.append(Fact(f"… and {len(facts) - _FACTS} more", float("nan"), float("nan")))
-    return tuple(shown)
+    return tuple(Fact(str(f), s, p) for f, s, p in zip(facts, scores, probabilities, strict=True))
 
 
 def _padded(values: list[float | None] | None, length: int) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dama.report.figures import PAPER_BETA, beta_statistics
+from dama.report.flags import flag_table
 from dama.report.table import Cell, Table
 from dama.report.view import Change, RunView, StageTime, number, said, signed
 
@@ -124,35 +125,42 @@ def data_table(view: RunView) -> Table:
     return Table(("", "count"), tuple(cells))
 
 
+def flags_of(view: RunView) -> Table:
+    """Return the flags of the run's preferences with what they mean; no rows where there are none."""
+    hardness = view.hardness
+    return flag_table({}, 0) if hardness is None else flag_table(hardness.flags, len(hardness.ids))
+
+
 def comparison_table(views: Sequence[RunView]) -> Table:
-    """Return runs × measures, what they started from first; the best of each column is marked."""
+    """Return measures × runs, what they started from first; the best of each row is marked.
+
+    Runs are few and measures may be many, so that a row a measure is what fits a page.
+    """
     changes = [change for view in views for change in view.changes()]
     keys = list(dict.fromkeys((c.benchmark, c.measure) for c in changes))
     named_by = {(c.benchmark, c.measure): c for c in reversed(changes)}
     several = len({benchmark for benchmark, _ in keys}) > 1
-    columns = tuple(f"{key[0]}: {named(named_by[key])}" if several else named(named_by[key]) for key in keys)
-    rows, starts = [], dict[tuple[float | None, ...], list[str]]()
-    after = [_values(view, keys, "after") for view in views]
+    starts = dict[tuple[float | None, ...], list[str]]()
     for view in views:
         starts.setdefault(_values(view, keys, "before"), []).append(view.run)
-    for values, runs in starts.items():
-        if any(value is not None for value in values):
-            label = "before" if len(starts) == 1 else f"before ({', '.join(runs)})"
-            rows.append(
-                (Cell(label, "quiet"), Cell("–", "quiet"), *(Cell(number(v), "quiet") for v in values))
-            )
-    for view, values in zip(views, after, strict=True):
-        cells = []
-        for index, key in enumerate(keys):
-            others = [row[index] for row in after if row[index] is not None]
-            cells.append(
-                Cell(
-                    number(values[index]),
-                    "best" if _is_best(values[index], others, named_by[key].better) else "",
-                )
-            )
-        rows.append((Cell(view.run), Cell(view.method), *cells))
-    return Table(("run", "method", *columns), tuple(rows), words=2)
+    known = {v: runs for v, runs in starts.items() if any(value is not None for value in v)}
+    after, rows, last = [_values(view, keys, "after") for view in views], [], ""
+    for index, key in enumerate(keys):
+        words = [Cell(named(named_by[key]))]
+        if several:
+            words.insert(0, Cell(key[0] if key[0] != last else ""))
+        last = key[0]
+        others = [values[index] for values in after if values[index] is not None]
+        better = named_by[key].better
+        cells = [
+            Cell(number(value), "best" if _is_best(value, others, better) else "")
+            for value in (values[index] for values in after)
+        ]
+        rows.append((*words, *(Cell(number(v[index]), "quiet") for v in known), *cells))
+    before = ["before" if len(starts) == 1 else f"before ({', '.join(runs)})" for runs in known.values()]
+    names = [view.run if view.method in view.run else f"{view.run} ({view.method})" for view in views]
+    first = ("benchmark", "measure") if several else ("measure",)
+    return Table((*first, *before, *names), tuple(rows), words=1 + several)
 
 
 def _values(view: RunView, keys: list[tuple[str, str]], side: str) -> tuple[float | None, ...]:

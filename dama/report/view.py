@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +38,17 @@ class Example:
     rejected: tuple[Fact, ...]
     picture: bytes
     """A small JPEG; empty where the image cannot be shown."""
+    flags: tuple[str, ...] = ()
+
+    def share(self, side: str) -> float:
+        """Return ΣP of the `chosen` or the `rejected` answer, in [0, 1]; NaN where a probability lacks."""
+        facts = self.chosen if side == "chosen" else self.rejected
+        return math.fsum(fact.probability for fact in facts)
+
+    def flags_of(self, side: str) -> tuple[str, ...]:
+        """Return the flags of one answer without its name; with side "" those of the whole preference."""
+        parts = [flag.rpartition(":") for flag in self.flags]
+        return tuple(name for owner, _, name in parts if owner == side)
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,14 @@ class HardnessView:
     easiest: tuple[Example, ...]
     aggregate: str = "sum"
     form: str = "probabilities"
+    facts: int = 0
+    """Facts of all answers."""
+    fell_back: tuple[str, ...] = ()
+    """Preferences with an answer that the splitter's fall-back split."""
+    splitter: Mapping[str, Any] = field(default_factory=dict)
+    """What stage facts says of its engine, without places of the machine it ran on."""
+    scorer: Mapping[str, Any] = field(default_factory=dict)
+    """What stage scores says of its engine."""
 
     @property
     def even(self) -> float:

@@ -100,6 +100,10 @@ class Endpoint:
         """Let no thread wait for another try: somebody met the error that counts."""
         self._stop.set()
 
+    def close(self) -> None:
+        """Close its connections; nothing can be asked any more."""
+        self._client.close()
+
     def _whole_reply(self, messages: Messages, settings: Mapping[str, Any]) -> ChatCompletion:
         import openai
 

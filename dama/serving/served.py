@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import Any
 
 from dama.serving.chat import Messages, Said
@@ -40,7 +41,10 @@ class ServedChat:
             except RefusedRequest as refused:
                 return refused
 
-        with ThreadPoolExecutor(self._spec.concurrency, thread_name_prefix="asking") as pool:
+        with (
+            closing(endpoint),
+            ThreadPoolExecutor(self._spec.concurrency, thread_name_prefix="asking") as pool,
+        ):
             futures = [pool.submit(said, messages) for messages in conversations]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -71,18 +72,10 @@ class OfflineChat:
         return replies
 
     def close(self) -> None:
-        """Give the engine's memory back."""
-        if self._llm is None:
-            return
-        import torch
-        from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
-
-        self._llm.llm_engine.engine_core.shutdown()
-        self._llm = None
-        cleanup_dist_env_and_memory()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        """Give the engine's memory back, as happens too when nobody holds this object any more."""
+        if self._llm is not None:
+            self._llm = None
+            self._shut_down()
 
     def _tokens(self, messages: Messages) -> list[int]:
         """Return a conversation as the model's chat template writes it; ModelError where it has none."""
@@ -153,12 +146,30 @@ class OfflineChat:
             False
         )
         self._llm = llm
+        self._shut_down = weakref.finalize(self, _shut_down, llm)
+        self._shut_down.atexit = False  # the end of the process does the same
         return llm
+
+
+def _shut_down(llm: Any) -> None:  # noqa: ANN401 - vllm.LLM
+    """End an engine; what it held of the GPU's memory is free afterwards."""
+    import torch
+    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+    llm.llm_engine.engine_core.shutdown()
+    del llm
+    cleanup_dist_env_and_memory()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "config.json").read_text("utf-8")))
+        found = json.loads((folder / "config.json").read_text("utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError("no object")
+        return found
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(
             f"{folder} holds no config.json that can be read ({type(error).__name__})",
@@ -169,9 +180,8 @@ def _config(folder: Path) -> dict[str, Any]:
 def _positions(folder: Path) -> int:
     """Return how many tokens the model reads at most."""
     config = _config(folder)
-    found = config.get("max_position_embeddings") or config.get("text_config", {}).get(
-        "max_position_embeddings"
-    )
+    text = config.get("text_config") or {}
+    found = config.get("max_position_embeddings") or text.get("max_position_embeddings")
     return found if isinstance(found, int) and found > 0 else 2**31 - 1
 
 

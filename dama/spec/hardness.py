@@ -79,16 +79,24 @@ class OpenClipScorer(Part):
     engine: Literal["open_clip"] = "open_clip"
     """Says that open_clip scores."""
     model: str = "ViT-L-14-336"
-    """An open_clip model name; `local` when `weights` is a folder that says itself."""
+    """An open_clip model name; a folder of `weights` says itself which model it is (write `local`)."""
     weights: str = "openai"
     """A pretrained tag of open_clip, or a folder (open_clip_config.json, safetensors, tokenizer) written as
     `./folder`, `/folder` or `~/folder`."""
     digest: Digest | None = None
     """sha256 over a local folder's files; filled in when the run is frozen, refused when it differs."""
     batch: PositiveInt = 64
-    """Images, and facts, encoded at a time."""
-    over_length: Literal["truncate", "refuse"] = "truncate"
-    """A fact of more tokens than the model reads: cut and flagged, or the stage fails."""
+    """Images, and facts of full length, encoded at a time; of shorter facts as many as fill the same room."""
+    over_length: Literal["truncate", "split", "refuse"] = "truncate"
+    """A fact of more tokens than the model reads: cut and flagged; or split into pieces whose mean score it
+    gets, and flagged; or the stage fails."""
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Numbers the model computes in; `auto` is float16 on a GPU, float32 without."""
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    """Where the model computes; `auto` is a GPU where there is one."""
+    revision: Annotated[str, Field(min_length=1)] | None = None
+    """Branch, tag or commit of the hub repository that a tag's weights come from. A run resolves it to a
+    commit and records that; for the default weights it is known."""
 
 
 class MiniatureScorer(Part):
@@ -97,9 +105,14 @@ class MiniatureScorer(Part):
     engine: Literal["miniature"] = "miniature"
     """Says that the tiny CLIP scores."""
     batch: PositiveInt = 256
-    """Images, and facts, encoded at a time."""
-    over_length: Literal["truncate", "refuse"] = "truncate"
-    """A fact of more tokens than the model reads: cut and flagged, or the stage fails."""
+    """Images, and facts of full length, encoded at a time; of shorter facts as many as fill the same room."""
+    over_length: Literal["truncate", "split", "refuse"] = "truncate"
+    """A fact of more tokens than the model reads: cut and flagged; or split into pieces whose mean score it
+    gets, and flagged; or the stage fails."""
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Numbers the model computes in; `auto` is float16 on a GPU, float32 without."""
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    """Where the model computes; `auto` is a GPU where there is one."""
 
 
 FactsSpec = Annotated[RuleFacts | VllmFacts | ServedFacts, Field(discriminator="engine")]

@@ -78,3 +78,8 @@ SPLITTERS: dict[str, dict[str, Any]] = {
     "tiny": {"kind": "miniature"},
 }
 """Language models that split responses into facts; the second is the paper's, and asks for a licence."""
+
+SCORERS: dict[tuple[str, str], str] = {
+    ("ViT-L-14-336", "openai"): "81e38efc4637de5023b10e75a7f9bd1c6fa6b010",
+}
+"""Commits of the hub repositories that an open_clip model's tag is read from, where they are known."""

@@ -20,6 +20,7 @@ def _run(context: StageContext) -> dict[str, Any]:
     from dama.data.table import PreferenceTable
     from dama.hardness.dataset import write_dataset_hardness
     from dama.hardness.sharded import ShardedScores
+    from dama.hardness.summary import made_by
     from dama.stages.progress import progress
 
     spec = context.spec.hardness
@@ -29,10 +30,10 @@ def _run(context: StageContext) -> dict[str, Any]:
     scores = ShardedScores(
         preferences.ids(), preferences.shards(), context.inputs["facts"], context.inputs["scores"]
     )
-    made_by = {name: dict(context.metas[name]) for name in ("facts", "scores")}
+    told = made_by(context.metas)
     with progress("hardness of preferences", len(preferences)) as advance:
         return write_dataset_hardness(
-            scores, context.out, spec.form, spec.aggregate, made_by=made_by, advance=advance
+            scores, context.out, spec.form, spec.aggregate, made_by=told, advance=advance
         )
 
 

@@ -12,6 +12,7 @@ from dama.spec.data import MiniatureData
 from dama.spec.hardness import HardnessSpec, OpenClipScorer, VllmFacts
 from dama.spec.model import HubModel, LocalModel, ModelSpec
 from dama.spec.paths import is_path
+from dama.spec.presets import SCORERS
 from dama.spec.run import RunSpec
 from dama.storage.commit import sha256_of
 
@@ -42,7 +43,8 @@ def freeze(spec: RunSpec) -> RunSpec:
 def _frozen_model(model: ModelSpec, path: str) -> ModelSpec:
     """Return the model under the run file's key `path` with its commit or its folder's digest."""
     if isinstance(model, HubModel) and not _COMMIT.match(model.revision):
-        return model.model_copy(update={"revision": hub_commit(model.id, model.revision, path)})
+        commit = hub_commit(model.id, model.revision, f"{path}.revision")
+        return model.model_copy(update={"revision": commit})
     if isinstance(model, LocalModel):
         folder = Path(model.path.removeprefix("file://"))
         if not folder.is_dir():
@@ -58,16 +60,8 @@ def _frozen_hardness(hardness: HardnessSpec) -> HardnessSpec:
     if isinstance(facts, VllmFacts):
         model = _frozen_model(facts.model, "hardness.facts.model")
         hardness = hardness.model_copy(update={"facts": facts.model_copy(update={"model": model})})
-    if isinstance(scorer, OpenClipScorer) and is_path(scorer.weights):
-        folder = Path(scorer.weights.removeprefix("file://"))
-        if not folder.exists():
-            raise ModelError(
-                f"hardness.scorer.weights: {folder} is not there", do="mend hardness.scorer.weights"
-            )
-        digest = folder_digest(folder) if folder.is_dir() else sha256_of(folder)
-        digest = same_digest("hardness.scorer.digest", scorer.digest, digest, str(folder))
-        frozen = scorer.model_copy(update={"digest": digest})
-        hardness = hardness.model_copy(update={"scorer": frozen})
+    if isinstance(scorer, OpenClipScorer):
+        hardness = hardness.model_copy(update={"scorer": _frozen_scorer(scorer)})
     return hardness
 
 
@@ -83,6 +77,34 @@ def _frozen_data(spec: RunSpec) -> Any:  # noqa: ANN401 - one of the data kinds,
 
     digest = same_digest("data.digest", data.digest, fingerprint(data, spec.storage), data.uri)
     return data.model_copy(update={"digest": digest})
+
+
+def _frozen_scorer(scorer: OpenClipScorer) -> OpenClipScorer:
+    """Return the scorer with the digest of its folder, or with the commit that its tag's weights are of."""
+    if is_path(scorer.weights):
+        folder = Path(scorer.weights.removeprefix("file://"))
+        if not folder.exists():
+            raise ModelError(
+                f"hardness.scorer.weights: {folder} is not there", do="mend hardness.scorer.weights"
+            )
+        digest = folder_digest(folder) if folder.is_dir() else sha256_of(folder)
+        digest = same_digest("hardness.scorer.digest", scorer.digest, digest, str(folder))
+        return scorer.model_copy(update={"digest": digest})
+    if scorer.revision is not None and _COMMIT.match(scorer.revision):
+        return scorer
+    commit = SCORERS.get((scorer.model, scorer.weights)) if scorer.revision is None else None
+    if commit is None:
+        try:
+            from dama.hardness.clip import hub_repository
+        except ImportError as error:
+            raise ModelError(
+                f"which commit {scorer.model}/{scorer.weights} is of, open_clip is needed to know "
+                f"({error.name} is not installed)",
+                do="install dama[hardness], or write the 40-digit commit as hardness.scorer.revision",
+            ) from error
+        repository = hub_repository(scorer.model, scorer.weights)
+        commit = hub_commit(repository, scorer.revision or "main", "hardness.scorer.revision")
+    return scorer.model_copy(update={"revision": commit})
 
 
 def same_digest(path: str, written: str | None, found: str, place: str) -> str:
@@ -110,10 +132,10 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def hub_commit(name: str, revision: str, path: str) -> str:
+def hub_commit(name: str, revision: str, key: str = "model.revision") -> str:
     """Return the commit that a hub model's `revision` is now; ModelError when the hub does not say.
 
-    `path` is the run file's key of the model, for what it says then.
+    `key` is where the run file may name a commit instead.
     """
     try:
         from huggingface_hub import HfApi
@@ -121,21 +143,23 @@ def hub_commit(name: str, revision: str, path: str) -> str:
     except ImportError as error:
         raise ModelError(
             f"{name}@{revision}: the package huggingface_hub is not installed",
-            do=f"install dama[laptop], or write the 40-digit commit as {path}.revision",
+            do=f"install dama[laptop], or write the 40-digit commit as {key}",
         ) from error
     try:
         commit = HfApi().model_info(name, revision=revision, timeout=_WAIT_SECONDS).sha
     except GatedRepoError as error:
         raise ModelError(f"model {name} is gated", do="accept its terms, then `hf auth login`") from error
     except RevisionNotFoundError as error:
-        raise ModelError(f"model {name} has no revision '{revision}'", do=f"mend {path}.revision") from error
+        raise ModelError(f"model {name} has no revision '{revision}'", do=f"mend {key}") from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"the hub shows you no model {name}", do=f"mend {path}.id, or log in") from error
+        raise ModelError(
+            f"the hub shows you no model {name}", do=f"mend {key.rpartition('.')[0]}, or log in"
+        ) from error
     except Exception as error:  # every HTTP library that the hub's client may use has its own tree
         raise ModelError(
             f"the hub does not say which commit {name}@{revision} is ({type(error).__name__})",
-            do=f"check the network, or write the 40-digit commit as {path}.revision, which needs none",
+            do=f"check the network, or write the 40-digit commit as {key}, which needs none",
         ) from error
     if not commit or not _COMMIT.match(commit):
-        raise ModelError(f"the hub names no commit for {name}@{revision}", do=f"write it as {path}.revision")
+        raise ModelError(f"the hub names no commit for {name}@{revision}", do=f"write it as {key}")
     return str(commit)

@@ -93,7 +93,7 @@ def _run(context: StageContext) -> dict[str, Any]:
 
 STAGE = Stage(
     name="report",
-    version=1,
+    version=2,
     reads=_reads,
     key=shown_parts,
     run=_run,

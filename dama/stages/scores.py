@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dama.errors import HardnessError
 from dama.spec.hardness import MiniatureScorer, OpenClipScorer
+from dama.spec.paths import is_path
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.progress import counted
-from dama.stages.scorers import open_scorer
+from dama.stages.scorers import AccountedScorer, open_scorer, require_scorer, together
 from dama.stages.shards import InShards
-
-if TYPE_CHECKING:
-    from dama.hardness.similarity import Scorer
 
 
 def _key(spec: RunSpec) -> dict[str, Any] | None:
@@ -23,9 +21,9 @@ def _key(spec: RunSpec) -> dict[str, Any] | None:
     if spec.hardness is None:
         return None
     scorer = spec.hardness.scorer
-    key = scorer.model_dump(mode="json", exclude={"batch"})
-    if isinstance(scorer, OpenClipScorer) and scorer.digest is not None:
-        del key["weights"]  # a folder: its bytes name it, not its place
+    key = scorer.model_dump(mode="json", exclude={"batch", "device"})
+    if isinstance(scorer, OpenClipScorer) and scorer.digest is not None and is_path(scorer.weights):
+        del key["weights"], key["model"]  # a folder: its bytes name it, not its place
     return key
 
 
@@ -34,18 +32,20 @@ class Scoring:
 
     title = "preferences scored"
 
-    def __init__(self, context: StageContext, opened: Callable[[StageContext], Scorer] = open_scorer) -> None:
+    def __init__(
+        self, context: StageContext, opened: Callable[[StageContext], AccountedScorer] = open_scorer
+    ) -> None:
         from dama.data.table import PreferenceTable
 
         self._context, self._open = context, opened
         self._preferences = PreferenceTable(context.inputs["data"])
         self._shards = self._preferences.shards()
         self.sizes: Sequence[int] = [len(shard) for shard in self._shards]
-        self._images = self._preferences.images()
-        self._scorer: Scorer | None = None
+        self._images = self._preferences.images(context.spec.data.max_pixels)
+        self._scorer: AccountedScorer | None = None
 
     def make(self, shard: int, out: Path, advance: Callable[[int], None]) -> dict[str, Any]:
-        """Write `scores.parquet` from the same shard of stage facts; return the number of preferences."""
+        """Write `scores.parquet` from the same shard of stage facts; return whose scores, and counts."""
         from dama.hardness.cache import write_scores
         from dama.hardness.pairing import with_facts
 
@@ -56,15 +56,11 @@ class Scoring:
         written = write_scores(out, counted(self._scorer.score(pairs, self._images), advance))
         if written != len(preferences):
             raise HardnessError(f"{len(preferences)} preferences came in, scores of {written} went out")
-        return {"preferences": written}
+        return {"preferences": written, **self._scorer.account()}
 
     def total(self, metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the counts of all shards, and who scored."""
-        return {
-            "preferences": sum(meta["preferences"] for meta in metas),
-            "images": len(self._images),
-            "scorer": _key(self._context.spec),
-        }
+        """Return whose scores they are, and the counts of all shards."""
+        return together(metas)
 
 
 STAGE = Stage(
@@ -80,4 +76,5 @@ STAGE = Stage(
     run=InShards(Scoring),
     title="score facts against images",
     wanted=lambda spec: spec.hardness is not None,
+    ready=require_scorer,
 )

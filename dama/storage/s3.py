@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,7 @@ class S3Store:
         self.endpoint = endpoint or "AWS S3"
         self._root = f"{self.prefix}/" if self.prefix else ""
         self._client = client
+        self._attempts = int((client.meta.config.retries or {}).get("total_max_attempts", 1))
         self._page = page
         self._transfer = TransferConfig(
             multipart_threshold=multipart_bytes,
@@ -98,9 +99,15 @@ class S3Store:
 
     def get_bytes(self, key: str) -> bytes:
         """Return what lies under `key`."""
+        from botocore.exceptions import HTTPClientError, IncompleteReadError
+
         name = self._key(key)
         with self._told(key):
-            return bytes(self._client.get_object(Bucket=self.bucket, Key=name)["Body"].read())
+            for last in self._tries():
+                body = self._client.get_object(Bucket=self.bucket, Key=name)["Body"]
+                with nullcontext() if last else suppress(HTTPClientError, IncompleteReadError):
+                    return bytes(body.read())
+        raise AssertionError("the last try returns or raises")
 
     def get_file(self, key: str, path: Path, progress: Progress | None = None) -> None:
         """Write what lies under `key` to the file at `path`, whole or not at all."""
@@ -119,15 +126,25 @@ class S3Store:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield every key that starts with `prefix`, in order."""
-        pages = self._client.get_paginator("list_objects_v2")
-        start = self._root + check_prefix(prefix)
+        asked = {"Bucket": self.bucket, "Prefix": self._root + check_prefix(prefix), "MaxKeys": self._page}
+        while True:
+            page = self._listed(prefix, asked)
+            for entry in page.get("Contents", ()):
+                if not entry["Key"].endswith("/"):  # a console's idea of an empty folder
+                    yield entry["Key"].removeprefix(self._root)
+            if not page.get("IsTruncated"):
+                return
+            asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
+
+    def _listed(self, prefix: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return one page of a listing."""
+        from botocore.parsers import ResponseParserError
+
         with self._told(prefix):
-            for page in pages.paginate(
-                Bucket=self.bucket, Prefix=start, PaginationConfig={"PageSize": self._page}
-            ):
-                for entry in page.get("Contents", ()):
-                    if not entry["Key"].endswith("/"):  # a console's idea of an empty folder
-                        yield entry["Key"].removeprefix(self._root)
+            for last in self._tries():
+                with nullcontext() if last else suppress(ResponseParserError):
+                    return dict(self._client.list_objects_v2(**asked))
+        raise AssertionError("the last try returns or raises")
 
     def delete(self, key: str) -> None:
         """Remove `key`; nothing happens when it is absent."""
@@ -142,6 +159,14 @@ class S3Store:
         """Return None: nothing of this store is a local file."""
         check_key(key)
 
+    def _tries(self) -> Iterator[bool]:
+        """Yield whether it is the last, for every try of an answer whose body may break off.
+
+        boto3 itself tries again only until the body begins.
+        """
+        yield from [False] * (self._attempts - 1)
+        yield True
+
     def _key(self, key: str) -> str:
         return self._root + check_key(key)
 
@@ -149,6 +174,7 @@ class S3Store:
     def _told(self, key: str) -> Iterator[None]:
         """Turn boto's errors into ours."""
         from botocore import exceptions as boto
+        from botocore.parsers import ResponseParserError
 
         place = f"{self.uri}/{key}"
         try:
@@ -164,7 +190,12 @@ class S3Store:
                 f"no credentials for {self.uri}",
                 do="name the variables that hold them in storage.keys, or set up AWS credentials",
             ) from error
-        except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
+        except (
+            boto.HTTPClientError,
+            boto.ConnectionError,
+            boto.IncompleteReadError,
+            ResponseParserError,
+        ) as error:
             raise StoreUnreachable(
                 f"{self.endpoint} does not answer ({type(error).__name__}) for {place}",
                 do="check storage.endpoint_url and the network, then run the same command again",

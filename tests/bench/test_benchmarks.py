@@ -72,6 +72,14 @@ def test_checkpoints() -> None:
     assert rows["of bare boto3's throughput"][1].startswith("asked >= 0.8: m")
 
 
+@pytest.mark.slow
+def test_scoring() -> None:
+    rows = _rows(_printed("scoring.py", "--shape", "minute", "--preferences", "3", "--repeats", "1"))
+    assert [rows[way][2] for way in ("pairs", "whole context", "ours")] == ["30", "3", "3"]
+    assert max(float(rows[way][3]) for way in ("whole context", "ours")) <= 1e-3
+    assert rows["times faster"][1].startswith("asked >= 3: m")
+
+
 def _useful() -> tuple[float, float]:
     """Return the useful operations of one preference at the minute shape: learned from, and only seen."""
     from shapes import MINUTE, new_llava

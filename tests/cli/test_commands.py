@@ -18,7 +18,7 @@ from dama.storage.layout import run_prefix
 from dama.storage.uri import open_store
 
 RUNS = Path(__file__).parent.parent / "runs"
-VERBS = ("demo", "run", "stage", "report", "score", "validate", "schema")
+VERBS = ("demo", "run", "stage", "report", "score", "hardness", "validate", "schema")
 
 
 def only_error(result: subprocess.CompletedProcess[str], code: int = 1) -> str:

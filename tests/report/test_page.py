@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_run import make_run
+from synthetic_run import make_run, write_alpha, write_data
 
 from dama.errors import DamaError
+from dama.report.describe import described_engine
 from dama.report.page import compare, symbols, warmth, write_report
+from dama.report.sheet import load_hardness
 from dama.report.summary import Summary, headlines
 from dama.report.view import Example, Fact, RunView
 
@@ -115,23 +117,94 @@ def test_untrusted_text_stays_text(tmp_path: Path, view: RunView) -> None:
     assert view.hardness is not None
     evil = Fact(EVIL, 25.0, 0.5)
     example = Example(
-        EVIL, 0.1, 1.0, EVIL, (evil,), (evil, Fact("unscored", float("nan"), float("nan"))), b""
-    )
+        EVIL, 0.1, 1.0, EVIL, (evil,), (evil, Fact("unscored", float("nan"), float("nan"))), b"",
+        (EVIL, f"chosen:{EVIL}"),
+    )  # fmt: skip
     changed = replace(
         view,
         model=EVIL,
         data=EVIL,
         run_file=EVIL,
-        hardness=replace(view.hardness, hardest=(example,), flags={EVIL: 1}),
+        hardness=replace(
+            view.hardness,
+            hardest=(example,),
+            flags={EVIL: 1, "chosen:cut": 1},
+            fell_back=(EVIL,),
+            splitter={"engine": EVIL, EVIL: {EVIL: EVIL}},
+            scorer={EVIL: EVIL},
+        ),
         counts=replace(view.counts, reasons={EVIL: 2}),
         versions={EVIL: EVIL},
     )
     write_report(changed, tmp_path)
     found = check_page(tmp_path / "report.html")
     text = "".join(found.text)
-    assert text.count(EVIL) >= 9
+    assert text.count(EVIL) >= 18
     assert "49" not in re.findall(r"alert\(1\)</script>\"'&(\d+)", text)
     assert not re.search(r"(?<!\\)<", (tmp_path / "report.md").read_text(encoding="utf-8"))
+
+
+def test_facts_of_every_kind_stand_on_the_page(tmp_path: Path, view: RunView) -> None:
+    assert view.hardness is not None
+    arabic, emoji, long = "يوجد قط أسود كبير على الطاولة.", "😀🎉👩‍👩‍👧", "x" * 20_000
+    chosen = tuple(Fact(text, 25.0, 0.25) for text in (arabic, emoji, "\u202egnp.exe", long))
+    many = tuple(Fact(f"fact {n}", 20.0, 0.0) for n in range(300))
+    flags = ("chosen:fallback", "rejected:truncated", "rejected:split")
+    example = Example("p1", 1.0, 1.4, arabic, chosen, many, b"", flags)
+    write_report(replace(view, hardness=replace(view.hardness, hardest=(example,))), tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    text = "".join(check_page(tmp_path / "report.html").text)
+    # Each fact has a direction of its own, so that an Arabic one, or a mark in one, moves nothing beside it.
+    assert f"<b>25.0</b> <bdi>{arabic}</bdi>" in page
+    assert f"<bdi>{emoji}</bdi>" in page
+    assert "<bdi>\u202egnp.exe</bdi>" in page
+    assert "x" * 399 + "…" in text
+    assert "x" * 400 not in text
+    assert "fact 13" in text
+    assert "fact 14" not in text
+    assert "… and 286 more" in text
+    assert "300 facts, 0 % of the probability" in text
+    assert "4 facts, 100 % of the probability" in text
+    said = page[page.index("300 facts") :].split("</h4>")[0]
+    assert "truncated</span>" in said
+    assert "split</span>" in said
+    assert "fallback" not in said
+
+
+def test_the_legend_is_read_without_colours(tmp_path: Path, view: RunView) -> None:
+    assert view.hardness is not None
+    shown = replace(view, hardness=replace(view.hardness, score_range=(10.0, 20.0)))
+    write_report(shown, tmp_path)
+    text = "".join(check_page(tmp_path / "report.html").text)
+    assert "≤ 10.012.515.017.5≥ 20.0" in text
+
+
+def test_what_fell_back_is_counted_and_listed(tmp_path: Path, view: RunView) -> None:
+    assert view.hardness is not None
+    ids = tuple(f"p{n}" for n in range(50))
+    hardness = replace(view.hardness, fell_back=ids, flags={"chosen:fallback": 50, "odd": 2})
+    write_report(replace(view, hardness=hardness), tmp_path)
+    text = " ".join("".join(check_page(tmp_path / "report.html").text).split())
+    assert "50 preferences split by the fall-back" in text
+    assert "p39 and 10 more" in text
+    assert "50 of 60 preferences have an answer that the language model could not split" in text
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    words = "the language model gave no usable list; rules split this answer"
+    assert f"| fallback | chosen | {words} | 50 | 83.3 % |\n| odd | – |  | 2 | 3.3 % |" in markdown
+
+
+def test_engines_are_named_without_places(tmp_path: Path) -> None:
+    write_data(tmp_path / "data", preferences=4)
+    write_alpha(tmp_path / "alpha", preferences=4)
+    model = {"kind": "local", "path": "/home/me/qwen", "digest": None}
+    summary = {
+        "splitter": {"dtype": "auto", "engine": "vllm", "instruction": 1, "max_facts": 64, "model": model},
+        "scorer": {"engine": "open_clip", "weights": "/secret/clip", "digest": "ab" * 32},
+    }
+    found = load_hardness(tmp_path / "alpha", tmp_path / "data", "sum", "probabilities", summary)
+    assert described_engine(found.splitter) == "vllm · model …/qwen · instruction 1 · dtype auto"
+    assert described_engine(found.scorer) == "open_clip · weights …/clip · digest abababab"
+    assert described_engine({"model": {"kind": "miniature"}, "revision": None}) == "model miniature"
 
 
 def test_a_name_that_tries_to_be_markup_is_escaped_before_symbols_are_set() -> None:
@@ -213,7 +286,8 @@ def test_comparison_is_whole_and_lays_runs_over_each_other(tmp_path: Path) -> No
         "margin.png",
         "reward_chosen.png",
     ]
-    assert "| before | – | 60.2 |" in (tmp_path / "out" / "compare.md").read_text(encoding="utf-8")
+    table = (tmp_path / "out" / "compare.md").read_text(encoding="utf-8")
+    assert "| response-level non-hallucination (%) ↑ | 60.2 | 80.4 | 80.4 |" in table
 
 
 def test_comparison_of_unmeasured_runs_says_so(tmp_path: Path) -> None:

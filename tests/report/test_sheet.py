@@ -28,10 +28,23 @@ def load(tmp_path: Path, *rows: dict[str, Any], prompt: str = "What is here?") -
     return load_hardness(tmp_path, tmp_path / "data", "mean", "probabilities")
 
 
-def test_many_facts_are_cut_and_counted(tmp_path: Path) -> None:
-    (example,) = load(tmp_path, row("p000", 20, 25.0)).hardest
-    assert len(example.chosen) == 15
-    assert example.chosen[-1].text == "… and 6 more"
+def test_an_example_holds_every_fact_share_and_flag(tmp_path: Path) -> None:
+    flags = ["chosen:cut", "odd", "rejected:fallback", "rejected:split"]
+    view = load(tmp_path, row("p000", 20, 25.0, flags=flags, rejected_probabilities=[0.0] * 20))
+    (example,) = view.hardest
+    assert len(example.chosen) == 20
+    assert example.share("chosen") == pytest.approx(2.0)
+    assert example.share("rejected") == 0.0
+    assert example.flags_of("rejected") == ("fallback", "split")
+    assert example.flags_of("") == ("odd",)
+    assert (view.fell_back, view.facts) == (("p000",), 40)
+
+
+def test_without_a_table_of_data_there_are_no_pictures(tmp_path: Path) -> None:
+    write_hardness(tmp_path, [row("p000", 1, 25.0)])
+    view = load_hardness(tmp_path, None, "sum", "scores")
+    assert (view.hardest[0].prompt, view.hardest[0].picture) == ("", b"")
+    assert (view.form, view.splitter, view.scorer) == ("scores", {}, {})
 
 
 def test_a_preference_that_the_table_lacks_has_no_picture(tmp_path: Path) -> None:

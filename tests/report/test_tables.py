@@ -75,17 +75,29 @@ def test_comparison_starts_with_before_and_marks_the_best(tmp_path: Path) -> Non
         make_run(tmp_path / "dama", "dama", steps=1, after=(80.4, 93.4, 92.3)),
     ]
     table = tables.comparison_table(views)
-    assert [row[0].text for row in table.rows] == ["before", "dpo", "dama"]
-    assert [cell.text for cell in table.rows[0][2:]] == ["60.2", "85.9", "89.1"]
-    assert [cell.tone for cell in table.rows[1][2:]] == ["best", "best", ""]
-    assert [cell.tone for cell in table.rows[2][2:]] == ["", "", "best"]
+    assert table.columns == ("measure", "before", "dpo", "dama")
+    assert [row[1].text for row in table.rows] == ["60.2", "85.9", "89.1"]
+    assert [row[2].tone for row in table.rows] == ["best", "best", ""]
+    assert [row[3].tone for row in table.rows] == ["", "", "best"]
 
 
-def test_different_starts_get_a_row_each(tmp_path: Path) -> None:
+def test_many_measures_make_a_comparison_long_not_wide(tmp_path: Path) -> None:
+    view = replace(make_run(tmp_path, steps=1), run="one")
+    other = result_from({**results_meta(1, 2, 3)["results"][0], "benchmark": "other"})
+    several = replace(view, run="two", after=(*view.after, other))
+    table = tables.comparison_table([view, several])
+    assert table.columns == ("benchmark", "measure", "before", "one (dama)", "two (dama)")
+    assert [row[0].text for row in table.rows] == ["miniature", "", "", "other", "", ""]
+    assert [cell.text for cell in table.rows[3][2:]] == ["–", "–", "1.0"]
+    assert table.words == 2
+
+
+def test_different_starts_get_a_column_each(tmp_path: Path) -> None:
     view = make_run(tmp_path, steps=1)
     other = replace(view, run="other", before=(result_from(results_meta(50, 60, 70)["results"][0]),))
     table = tables.comparison_table([view, other])
-    assert [row[0].text for row in table.rows[:2]] == ["before (dama)", "before (other)"]
+    assert table.columns[1:3] == ("before (dama)", "before (other)")
+    assert [cell.text for cell in table.rows[0][1:3]] == ["60.2", "50.0"]
 
 
 def test_comparison_of_times_has_a_column_a_run(tmp_path: Path) -> None:

@@ -102,10 +102,11 @@ def test_four_stages_lead_from_rows_to_alpha(dataset: Path, clip_folder: Path, t
     assert metas["alpha"] is not None
     summary = json.loads((folders["alpha"] / "summary.json").read_text())
     assert metas["alpha"].meta == summary
-    assert (summary["facts"]["chosen_facts"], summary["facts"]["rejected_facts"]) == (12, 14)
-    assert summary["facts"]["splitter"]["engine"] == "rules"
-    assert summary["scores"]["scorer"]["model"] == "local"
+    assert summary["splitter"]["engine"] == "rules"
+    assert summary["scorer"]["model"] == "local"
+    assert summary["scores"]["images"] == 7
     assert summary["preferences"] == 7
+    assert summary["facts"] == {"chosen": 12, "rejected": 14, "total": 26}
     deltas = [one.delta for one in read_hardness(folders["alpha"])]
     assert summary["mean_delta"] == pytest.approx(sum(deltas) / 7, abs=1e-12)
     made = json.loads((folders["scores"] / "made.json").read_text())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dama.cluster.kinds import Object, path_of
@@ -18,7 +18,6 @@ from dama.errors import ClusterError, NotAllowed, ToolMissing
 MANAGER = "dama"
 """Who owns the fields that `apply` writes."""
 _WAIT_SECONDS = 30.0
-_GONE_SECONDS = 120.0
 _MISSING, _CONFLICT = 404, 409
 
 
@@ -46,8 +45,9 @@ class Cluster:
             config.load_incluster_config()
             return cls(client.ApiClient(), namespace or os.environ.get("POD_NAMESPACE", "default"))
         try:
-            _, active = config.list_kube_config_contexts()
-            api = config.new_client_from_config(context=context)
+            file = os.environ.get("KUBECONFIG")  # the client's own default is that of its import
+            _, active = config.list_kube_config_contexts(config_file=file)
+            api = config.new_client_from_config(config_file=file, context=context)
         except (ConfigException, OSError) as error:
             raise ClusterError(
                 f"no cluster: {' '.join(str(error).split())}", do="set KUBECONFIG, or see `kubectl config`"
@@ -121,12 +121,12 @@ class Cluster:
         path = path_of(kind, self.namespace, name)
         return self._asked("DELETE", path, query=query, missing=True) is not None
 
-    def until_gone(self, kind: str, name: str, pause: Callable[[float], None] = time.sleep) -> None:
+    def until_gone(self, kind: str, name: str, seconds: int = 120) -> None:
         """Return once an object that is being removed is gone; ClusterError after a while."""
-        for _ in range(int(_GONE_SECONDS)):
+        for _ in range(seconds):
             if self.get(kind, name) is None:
                 return
-            pause(1.0)
+            time.sleep(1.0)
         raise ClusterError(f"{kind} {name} is still being removed", do="run the same command again later")
 
     def log(self, pod: str, container: str, *, follow: bool, tail: int | None = None) -> Iterator[str]:

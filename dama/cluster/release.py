@@ -19,8 +19,6 @@ from dama.manifests.kueue import opened
 from dama.spec.cluster import QueueSpec
 
 PAUSE_SECONDS = 3.0
-_PATIENCE_SECONDS = 900.0
-"""How long the API server may be silent, and objects of the run be absent, before the release gives up."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,10 @@ class Steps:
 
 
 class Release:
-    """Watches one run. `lacking` says what preprocessing has not committed, empty when all is there."""
+    """Watches one run. `lacking` says what preprocessing has not committed, empty when all is there.
+
+    The API server may be silent, and objects of the run be absent, for `patience_seconds`.
+    """
 
     def __init__(
         self,
@@ -44,9 +45,10 @@ class Release:
         lacking: Callable[[], str],
         say: Callable[[str], None],
         pause: Callable[[float], None] = time.sleep,
+        patience_seconds: float = 900.0,
     ) -> None:
         self._cluster, self._steps, self._lacking = cluster, steps, lacking
-        self._say, self._pause = say, pause
+        self._say, self._pause, self._patience = say, pause, patience_seconds
 
     def run(self) -> None:
         """Return when the run has ended well; StageFailed says which step failed and why."""
@@ -86,7 +88,7 @@ class Release:
             if state.phase == "failed":
                 raise self._failure(title, name, state)
             absent = absent + PAUSE_SECONDS if state.phase == "absent" else 0.0
-            if absent > _PATIENCE_SECONDS:
+            if absent > self._patience:
                 raise StageFailed(f"{kind} {name} is not there", do="apply the run's manifests, all of them")
             self._pause(PAUSE_SECONDS)
 
@@ -119,7 +121,7 @@ class Release:
             except NotAllowed:
                 raise
             except ClusterError:
-                if waited > _PATIENCE_SECONDS:
+                if waited > self._patience:
                     raise
             self._pause(PAUSE_SECONDS)
             waited += PAUSE_SECONDS

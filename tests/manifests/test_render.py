@@ -49,7 +49,7 @@ def pods_of(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]
                 stack += [(f"{place}.{number}", value) for number, value in enumerate(tree)]
 
 
-@pytest.fixture(params=RUNS.values(), ids=RUNS)
+@pytest.fixture(params=list(RUNS.values()), ids=list(RUNS))
 def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     return rendered(yaml.safe_dump({"model": "llava-7b", **request.param}), "cluster.namespace=aligning")
 

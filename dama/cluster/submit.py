@@ -41,7 +41,7 @@ def send(cluster: Cluster, objects: list[Object], *, dry_run: bool = False) -> I
             fresh_namespace = fresh_namespace or kind == "Namespace"
             yield f"{title}: {'would be made' if dry_run else 'made'}"
         else:
-            same = _version(there) == _version(made) or _plain(there) == _plain(made)
+            same = _plain(there) == _plain(made) if dry_run else _version(there) == _version(made)
             yield f"{title}: {'unchanged' if same else 'would change' if dry_run else 'changed'}"
 
 

@@ -153,7 +153,7 @@ def _from_secret(name: str, secret: str, optional: bool = False) -> Object:
 
 def _resources(resources: StepResources, gpus: int) -> Object:
     memory = f"{resources.memory_gib + resources.shm_gib}Gi"
-    asked: Object = {"cpu": str(resources.cpus), "memory": memory}
+    asked: Object = {"cpu": f"{round(resources.cpus * 1000)}m", "memory": memory}
     limits: Object = {"memory": memory}
     if gpus:
         asked["nvidia.com/gpu"] = limits["nvidia.com/gpu"] = str(gpus)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
-from dama.spec.base import Part, PositiveInt
+from dama.spec.base import Part, PositiveFloat, PositiveInt
 
 ObjectName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
@@ -19,7 +19,7 @@ MountPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 class StepResources(Part):
     """What one pod of a step gets. Processors are asked for and not limited; memory is both."""
 
-    cpus: PositiveInt = 4
+    cpus: PositiveFloat = 4.0
     """Processors that the pod asks for."""
     memory_gib: PositiveInt = 16
     """Memory of the processes; what `shm_gib` allows comes on top."""

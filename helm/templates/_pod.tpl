@@ -116,7 +116,7 @@ spec:
       env: {{- include "dama.env" (dict "c" $c "keys" true) | nindent 8 }}
       resources:
         requests:
-          cpu: {{ int $resources.cpus | quote }}
+          cpu: {{ printf "%dm" (int (round (mulf $resources.cpus 1000) 0)) }}
           memory: {{ $memory }}
           {{- if $gpus }}
           nvidia.com/gpu: {{ $gpus | quote }}

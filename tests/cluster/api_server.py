@@ -170,6 +170,8 @@ def running() -> Iterator[ApiServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = 1 << 16
 
         def _handle(self) -> None:
             parts = urlsplit(self.path)

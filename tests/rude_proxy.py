@@ -1,9 +1,8 @@
-"""A proxy in front of a real S3 server that misbehaves on purpose, by the number of the request."""
+"""A proxy in front of a real S3 server that misbehaves on purpose, by request and how often it came."""
 
 from __future__ import annotations
 
 import http.client
-import itertools
 import threading
 import time
 from collections import Counter
@@ -18,11 +17,12 @@ _BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.<
 
 
 class RudeProxy:
-    """Listens on loopback while it is entered; `manners` says how the n-th request is treated."""
+    """Listens on loopback while it is entered; `manners` says how a request ("GET /bucket/key") is treated
+    that came so often before."""
 
-    def __init__(self, upstream: str, manners: Callable[[int], Manner]) -> None:
-        self._host = upstream.removeprefix("http://")
-        self._numbers, self._manners = itertools.count(), manners
+    def __init__(self, upstream: str, manners: Callable[[str, int], Manner]) -> None:
+        self._host, self._manners = upstream.removeprefix("http://"), manners
+        self._came: Counter[str] = Counter()
         self.treated: Counter[Manner] = Counter()
         proxy = self
 
@@ -53,7 +53,9 @@ class RudeProxy:
         self._server.server_close()
 
     def _treat(self, asked: BaseHTTPRequestHandler) -> None:
-        manner = self._manners(next(self._numbers))
+        request = f"{asked.command} {asked.path}"
+        manner = self._manners(request, self._came[request])
+        self._came[request] += 1
         self.treated[manner] += 1
         body = asked.rfile.read(int(asked.headers.get("Content-Length", 0)))
         if manner == "hang up":

@@ -58,6 +58,17 @@ def cost(spec: JudgeSpec, prompt_tokens: int, completion_tokens: int) -> float:
     return (prompt_tokens * spec.prompt_price + completion_tokens * spec.completion_price) / 1e6
 
 
+def asking_judge(spec: JudgeSpec, place: str) -> Asking:
+    """Return what errors say of asking this judge; its replies are kept in `place`."""
+    return Asking(
+        f"judge {spec.model}",
+        JudgeError,
+        where="the judge's model or base_url",
+        again=f"run the same command again: what was replied is kept in {place}",
+        keyless="key_env: null, or --judge-key ''",
+    )
+
+
 class Judge:
     """Asks the spec's model; replies are kept in `transcript`."""
 
@@ -66,14 +77,7 @@ class Judge:
     ) -> None:
         """Connect to nothing yet; `advance` is called when a question is done with."""
         self._spec, self._transcript, self._advance = spec, transcript, advance
-        asking = Asking(
-            f"judge {spec.model}",
-            JudgeError,
-            where="the judge's model or base_url",
-            again=f"run the same command again: what was replied is kept in {transcript.path}",
-            keyless="key_env: null, or --judge-key ''",
-        )
-        self._endpoint = Endpoint(spec, asking)
+        self._endpoint = Endpoint(spec, asking_judge(spec, transcript.place))
         self._stop = threading.Event()
         known = spec.prompt_price or spec.completion_price
         self.prices: tuple[float, float] | None = (
@@ -100,7 +104,7 @@ class Judge:
                 raise BudgetSpent(
                     str(error),
                     do=f"raise the budget and run the same command: what was replied is kept in "
-                    f"{self._transcript.path}",
+                    f"{self._transcript.place}",
                 ) from None
             finally:
                 self._stop.set()

@@ -20,8 +20,9 @@ from dama.errors import DataError, JudgeError
 class Transcript:
     """A file of replies that grows; what it holds already need not be asked again."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, place: str | None = None) -> None:
+        """Read what the file holds; `place` is where people find it, where that is not `path`."""
+        self.path, self.place = path, place or str(path)
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str, str], list[tuple[str, Reply]]] = {}
         if path.exists():
@@ -30,7 +31,7 @@ class Transcript:
             if complete != whole:  # killed while it wrote: the last line was never finished
                 path.write_bytes(complete)
             for number, line in enumerate(complete.decode("utf-8").splitlines(), start=1):
-                self._keep(_parsed(path, number, line))
+                self._keep(_parsed(self.place, number, line))
 
     def reply(
         self, benchmark: str, id: str, asked: Asked, nth: int, model: str | None = None
@@ -107,7 +108,7 @@ class KeptReplies:
             else:
                 found[id] = replies
         if lacking and not self._partial:
-            raise no_reply(benchmark, lacking, str(self._transcript.path))
+            raise no_reply(benchmark, lacking, self._transcript.place)
         return found
 
 
@@ -150,7 +151,7 @@ def no_reply(benchmark: str, ids: Sequence[str], place: str) -> JudgeError:
     )
 
 
-def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
+def _parsed(place: str, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
         Reply(row["reply"], row["model"], row["date"], row["prompt_tokens"], row["completion_tokens"])
@@ -158,7 +159,7 @@ def _parsed(path: Path, number: int, line: str) -> dict[str, Any]:
         row["benchmark"], row["id"], row["asked"], row["temperature"], row["max_tokens"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"replies {path}, line {number}: not a judge's reply ({type(error).__name__}: {error})",
+            f"replies {place}, line {number}: not a judge's reply ({type(error).__name__}: {error})",
             wanted="the replies-*.jsonl of an earlier scoring",
         ) from error
     return dict(row)

@@ -27,8 +27,8 @@ from dama.cli.schema import schema
 from dama.cli.score import score
 from dama.cli.stage import stage
 from dama.cli.status import ls, status
+from dama.cli.step import step
 from dama.cli.submit import submit
-from dama.cli.train import train
 from dama.cli.validate import validate
 from dama.errors import DamaError, RestartMe
 
@@ -66,6 +66,7 @@ _CLUSTER, _PODS = "On a cluster", "What pods do"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
 app.command(rich_help_panel=_RUNS)(preprocess)
+app.command(rich_help_panel=_RUNS)(evaluate)
 app.command(rich_help_panel=_RUNS)(stage)
 app.command(rich_help_panel=_RUNS)(report)
 app.command(rich_help_panel=_RUNS)(score)
@@ -81,8 +82,7 @@ app.command(rich_help_panel=_CLUSTER)(ls)
 app.command(rich_help_panel=_CLUSTER)(cancel)
 app.command(rich_help_panel=_CLUSTER)(resume)
 app.command(rich_help_panel=_CLUSTER)(doctor)
-app.command(rich_help_panel=_PODS)(train)
-app.command(rich_help_panel=_PODS)(evaluate)
+app.command(rich_help_panel=_PODS)(step)
 app.command(rich_help_panel=_PODS)(release)
 
 

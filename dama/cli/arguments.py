@@ -34,7 +34,8 @@ Shard = Annotated[
     typer.Option(
         "--shard",
         metavar="I/N",
-        help="Make only every N-th shard of facts and scores, beginning with I, counted from 0. "
+        help="Make only every N-th shard of stages in shards (facts, scores, answers), beginning with I, "
+        "counted from 0. "
         "In a pod of an Indexed Job its number and cluster.preprocess_pods say so.",
         show_default=False,
     ),
@@ -102,7 +103,6 @@ RunName = Annotated[
 
 def all_stages() -> tuple[Stage, ...]:
     """Return every stage a run can have, the miniature world's first."""
-    from dama.demo.stage import STAGE
-    from dama.stages.registry import STAGES
+    from dama.demo.registry import STAGES
 
-    return (STAGE, *STAGES)
+    return STAGES

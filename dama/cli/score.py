@@ -162,7 +162,7 @@ def score(
             raise typer.BadParameter("AMBER has no judge", param_hint="--judge-model, --replies")
     elif judge is not None or benchmark is not Name.OBJECT_HALBENCH:
         written["judge"] = judge
-    _check_row(against)
+    check_row(against)
     if judge is not None and replies is not None:
         raise typer.BadParameter(
             "a judge is asked or its replies are given, not both", param_hint="--replies"
@@ -173,7 +173,8 @@ def score(
     _show(result, name, against, out, as_json=as_json)
 
 
-def _check_row(against: str | None) -> None:
+def check_row(against: str | None) -> None:
+    """Raise BadParameter unless `against` is one of the paper's rows, or nothing."""
     from dama.report.table_four import PAPER
 
     keys = [row.key for row in PAPER]
@@ -242,6 +243,7 @@ def _show(
     from dataclasses import asdict
 
     from dama.cli.arguments import console
+    from dama.cli.tables import show_table
     from dama.report.score_page import remarks, score_table, write_score
     from dama.report.table_four import OurRow
 
@@ -251,15 +253,7 @@ def _show(
     if as_json:
         typer.echo(json.dumps(asdict(result), indent=1, sort_keys=True, ensure_ascii=False))
         return
-    from rich.table import Table as Shown
-
-    table = score_table(result)
-    shown = Shown(box=None, pad_edge=False)
-    for number, column in enumerate(table.columns):
-        shown.add_column(column, justify="left" if number < table.words else "right")
-    for row in table.rows:
-        shown.add_row(*(cell.text for cell in row))
-    here.print(shown)
+    show_table(here, score_table(result))
     here.print("; ".join(remarks(result)), markup=False)
     if out is not None:
         here.print(f"written: {out}", markup=False)

@@ -22,8 +22,9 @@ def stage(
 ) -> None:
     """Run stage NAME of RUNFILE, unless its artifact is already there.
 
-    Stages in order: world (miniature world only), data, facts, scores, alpha, baseline, reference, train,
-    evaluate, report. A stage whose input is missing says which stage makes it.
+    Stages in order: world, splitter (both the miniature world's), data, facts, scores, alpha,
+    baseline-answers, baseline, reference, train, answers, evaluate, report. A stage whose input is missing
+    says which stage makes it.
     """
     from dama.cli.notes import show_notes
     from dama.errors import Problem, SpecError

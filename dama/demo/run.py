@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dama.demo.stage import STAGE
+from dama.demo.registry import STAGES
 from dama.errors import Problem, SpecError
 from dama.spec.load import load
 from dama.spec.presets import METHODS
 from dama.spec.run import RunSpec
 from dama.stages.base import Planned, plan
-from dama.stages.registry import STAGES
 
 _RUN_FILE = """\
 # The demo's run by {method}; `dama run {method}.yaml` repeats it, `--set train.seed=1` changes it.
@@ -19,17 +18,23 @@ name: demo-{method}
 model: tiny          # a LLaVA of half a million weights, trained on the spot
 method: {method}
 world: {{seed: {seed}}}
-train: {{seed: {seed}}}
+{facts}train: {{seed: {seed}}}
 storage: {{uri: .}}    # this folder: artifacts/ and runs/
 """
+_FACTS = {
+    "rules": "",
+    "vllm": "hardness: {facts: {engine: vllm, model: tiny}}    # a Llama, trained on the spot too\n",
+}
 _SHOWN = ("response", "mention", "coverage")
 
 
-def run_demo(folder: Path, seed: int = 0, methods: tuple[str, ...] = ("dpo", "dama")) -> None:
+def run_demo(
+    folder: Path, seed: int = 0, methods: tuple[str, ...] = ("dpo", "dama"), facts: str = "rules"
+) -> None:
     """Write a run file per method into `folder`, run each, compare them and print what came out.
 
-    What is already made is reused, also between the methods. Raises SpecError for an unknown method,
-    StageFailed when a stage fails.
+    What is already made is reused, also between the methods. `facts` is who splits captions, rules or vllm.
+    Raises SpecError for an unknown method, ToolMissing without vllm, StageFailed when a stage fails.
     """
     from rich.console import Console
 
@@ -40,17 +45,17 @@ def run_demo(folder: Path, seed: int = 0, methods: tuple[str, ...] = ("dpo", "da
     console = Console(highlight=False, soft_wrap=True)
     specs = {}
     for method in methods:
-        file = write_run_file(folder, method, seed)
+        file = write_run_file(folder, method, seed, facts)
         specs[method] = load(file)
-        run_all(specs[method], (STAGE, *STAGES), console, typed=str(file))
+        run_all(specs[method], STAGES, console, typed=str(file))
     for line in ending(specs, folder):
         console.print(line, markup=False)
 
 
-def write_run_file(folder: Path, method: str, seed: int) -> Path:
-    """Write the demo's run file for `method` into `folder`; return where it is."""
+def write_run_file(folder: Path, method: str, seed: int, facts: str = "rules") -> Path:
+    """Write the demo's run file for `method` and splitter `facts` into `folder`; return where it is."""
     file = folder / f"{method}.yaml"
-    file.write_text(_RUN_FILE.format(method=method, seed=seed), encoding="utf-8")
+    file.write_text(_RUN_FILE.format(method=method, seed=seed, facts=_FACTS[facts]), encoding="utf-8")
     return file
 
 
@@ -62,10 +67,7 @@ def ending(specs: Mapping[str, RunSpec], folder: Path) -> list[str]:
     from dama.storage.uri import open_store
 
     frozen = {method: freeze(spec) for method, spec in specs.items()}
-    runs = {
-        method: (spec, open_store(spec.storage), plan(spec, (STAGE, *STAGES)))
-        for method, spec in frozen.items()
-    }
+    runs = {method: (spec, open_store(spec.storage), plan(spec, STAGES)) for method, spec in frozen.items()}
     first, store, whole = next(iter(runs.values()))
     lines = [f"before      {_results(first, whole, 'baseline')}"]
     lines += [

@@ -8,18 +8,15 @@ from typing import Any
 from dama.spec.run import RunSpec
 from dama.stages.base import Stage, StageContext
 
-_THREADS = 2
-"""Sums of floats depend on the number of threads; a fixed one gives the same bytes for every caller."""
-
 
 def _key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON
-    return spec.world.model_dump(mode="json") if spec.world else None
+    return spec.world.model_dump(mode="json", exclude={"splitter_steps"}) if spec.world else None
 
 
 def _run(context: StageContext) -> Mapping[str, Any]:
-    import torch
     from transformers.utils.logging import disable_progress_bar
 
+    from dama.demo.threads import fixed_threads
     from dama.demo.world import make_world
 
     disable_progress_bar()
@@ -27,12 +24,8 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     world = context.spec.world
     if world is None:
         raise ValueError("stage 'world' was started for a run without a world")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(_THREADS)
-    try:
+    with fixed_threads():
         return make_world(world, context.out)
-    finally:
-        torch.set_num_threads(threads)
 
 
 STAGE = Stage(

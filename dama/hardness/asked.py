@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dama.hardness.instruction import facts_messages, reply_schema
 from dama.hardness.reply import facts_of_reply
@@ -34,6 +34,7 @@ class AskedSplitter:
         """Open nothing yet; `open_chat` is called when there is something to ask."""
         self._spec, self._open = spec, open_chat
         self._chat: Chat | None = None
+        self._told = False
         self._rules = RuleSplitter(RuleFacts(language=spec.language, max_characters=spec.max_characters))
 
     def split(self, items: Iterable[Preference]) -> Iterator[Facts]:
@@ -78,7 +79,20 @@ class AskedSplitter:
             reply_tokens=self._spec.reply_tokens,
             schema=reply_schema(self._spec.max_facts),
         )
-        return {pair: self._read(pair[1], reply) for pair, reply in zip(asked, replies, strict=True)}
+        found = {pair: self._read(pair[1], reply) for pair, reply in zip(asked, replies, strict=True)}
+        self._tell_early([flags for _, flags in found.values()])
+        return found
+
+    def _tell_early(self, flags: Sequence[Sequence[str]]) -> None:
+        """Say at once when a model does not do what it is told, not after 300,000 facts."""
+        count = sum(FALLBACK in marks for marks in flags)
+        if not self._told and 2 * count > len(flags):
+            log.warning(
+                "of the first %d responses asked about, %d got no reply that can be read; rules split them",
+                len(flags),
+                count,
+            )
+        self._told = True
 
     def _read(self, response: str, reply: Said) -> tuple[tuple[str, ...], list[str]]:
         facts = facts_of_reply(reply.text, self._spec.max_facts) if reply.ended == "stop" else None

@@ -16,7 +16,8 @@ MOST_THREADS = 16
 
 def decoders() -> int:
     """Return how many threads decode on this machine: one a core that this process may use."""
-    return min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_THREADS, cores)
 
 
 def decoded(

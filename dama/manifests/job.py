@@ -51,19 +51,37 @@ def preprocess_pod(spec: RunSpec, names: Names) -> Object:
 
 def training_pod(spec: RunSpec, names: Names, container: str, restart: str | None) -> Object:
     """Return the pod template of training, one a node."""
-    args = ["train", RUNFILE, "--pin"]
+    args = ["step", "train", RUNFILE, "--pin"]
     return pod(spec, names, "train", args, spec.cluster.train, gpus_of_a_node(spec), container, restart)
 
 
 def evaluate_pod(spec: RunSpec, names: Names) -> Object:
-    """Return the pod template of evaluating."""
-    gpus = 1 if spec.train.device == "cuda" and spec.evaluate.benchmarks else 0
-    return pod(spec, names, "evaluate", ["evaluate", RUNFILE, "--pin"], spec.cluster.evaluate, gpus)
+    """Return the pod template of evaluating; where vLLM answers, a container of its image comes first."""
+    gpus = evaluate_gpus(spec)
+    args = ["step", "evaluate", RUNFILE, "--pin"]
+    if spec.evaluate.engine != "vllm" or not spec.evaluate.benchmarks:
+        return pod(spec, names, "evaluate", args, spec.cluster.evaluate, gpus)
+    found = pod(spec, names, "evaluate", args, spec.cluster.evaluate, 0)
+    asked = pod(
+        spec, names, "evaluate", ["step", "answers", *args[2:]], spec.cluster.evaluate, gpus, "answers"
+    )
+    (first,) = asked["spec"]["containers"]
+    found["spec"]["initContainers"] = [{**first, "image": spec.images.preprocess}]
+    if "runtimeClassName" in asked["spec"]:
+        found["spec"]["runtimeClassName"] = asked["spec"]["runtimeClassName"]
+    return found
 
 
 def gpus_of_a_node(spec: RunSpec) -> int:
     """Return the GPUs of a training pod."""
     return spec.train.ranks // spec.cluster.nodes if spec.train.device == "cuda" else 0
+
+
+def evaluate_gpus(spec: RunSpec) -> int:
+    """Return the GPUs of the evaluating pod."""
+    if spec.train.device != "cuda" or not spec.evaluate.benchmarks:
+        return 0
+    return spec.evaluate.tensor_parallel if spec.evaluate.engine == "vllm" else 1
 
 
 def preprocess_gpus(spec: RunSpec) -> int:

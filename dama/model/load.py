@@ -27,7 +27,7 @@ def load_model(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> 
     Raises ModelError when files are missing, the family is unknown or a weight would stay random.
     """
     declare_missing_operators()
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
     try:
         model, info = AutoModelForImageTextToText.from_pretrained(
@@ -39,13 +39,9 @@ def load_model(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> 
             trust_remote_code=False,
             output_loading_info=True,
         )
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"no model can be loaded from {folder}: {reason}",
-            wanted="config.json, safetensors and a processor in Hugging Face layout",
-        ) from error
+        raise _unloadable(folder, error) from error
+    processor = load_processor(folder)
     missing = sorted(info["missing_keys"]) + sorted(key for key, *_ in info["mismatched_keys"])
     if missing:
         raise ModelError(
@@ -54,3 +50,22 @@ def load_model(folder: Path, *, device: str = "cpu", dtype: str = "float32") -> 
             do="use the checkpoint's own config.json",
         )
     return Loaded(model.to(device).eval(), processor)
+
+
+def load_processor(folder: Path) -> Any:  # noqa: ANN401 - a transformers processor
+    """Return the processor in `folder`, which turns texts and images into a model's inputs; ModelError."""
+    declare_missing_operators()
+    from transformers import AutoProcessor
+
+    try:
+        return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unloadable(folder, error) from error
+
+
+def _unloadable(folder: Path, error: Exception) -> ModelError:
+    reason = " ".join(str(error).split())[:300]
+    return ModelError(
+        f"no model can be loaded from {folder}: {reason}",
+        wanted="config.json, safetensors and a processor in Hugging Face layout",
+    )

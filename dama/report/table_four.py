@@ -95,10 +95,11 @@ def paper_table() -> Table:
     return Table(("the paper’s models", "response ↑", "mention ↑"), cells)
 
 
-def table_four(ours: Sequence[OurRow]) -> Table:
+def table_four(ours: Sequence[OurRow], *, scripts: bool = True) -> Table:
     """Return the paper's rows and ours; of the columns those that any row fills.
 
-    A row of ours is followed by one with the figures of the benchmarks' own scripts, where these differ.
+    With `scripts` a row of ours is followed by one with the figures of the benchmarks' own scripts, where
+    these differ.
     """
     measured = {(result.benchmark, m.name) for row in ours for result in row.results for m in result.measures}
     columns = [c for c in COLUMNS if c.benchmark == _NAME or (c.benchmark, c.measure) in measured]
@@ -119,9 +120,33 @@ def table_four(ours: Sequence[OurRow]) -> Table:
         ]
         rows.append((Cell("ours", "best"), Cell(row.name), *cells))
         script = [_text(row.results, c, official=True) for c in columns]
-        if any(there not in ("–", here) for there, here in zip(script, lead, strict=True)):
+        if scripts and any(there not in ("–", here) for there, here in zip(script, lead, strict=True)):
             rows.append((Cell("ours"), Cell(f"{row.name}, official script"), *map(Cell, script)))
     return Table(("whose", "model", *(c.head for c in columns)), tuple(rows), words=2)
+
+
+def on_its_side(ours: Sequence[OurRow]) -> Table:
+    """Return the same with a row a figure and without the scripts' figures, narrow enough for a terminal.
+
+    Of the paper's models it has those of the sizes of ours, where ours have one of its sizes.
+    """
+    sizes = {_size(row.beside) for row in ours if row.beside is not None}
+    four = table_four(ours, scripts=False)
+    theirs = [
+        row for paper, row in zip(PAPER, four.rows, strict=False) if not sizes or _size(paper.key) in sizes
+    ]
+    shown = [*theirs, *four.rows[len(PAPER) :]]
+    heads = [f"{whose.text}: {name.text}" for whose, name, *_ in shown]
+    rows = [
+        (Cell(head), *(row[number] for row in shown))
+        for number, head in enumerate(four.columns)
+        if number >= four.words
+    ]
+    return Table(("figure", *heads), tuple(rows))
+
+
+def _size(key: str) -> str:
+    return key.partition("-")[0]
 
 
 def paper_key(model: str, method: str | None) -> str | None:

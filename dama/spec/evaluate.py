@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dama.spec.base import Digest, Part, PositiveInt
+from dama.spec.base import Digest, Fraction, Part, PositiveInt
 from dama.spec.judge import JudgeSpec
 from dama.spec.places import SourceUri
 
@@ -92,4 +92,10 @@ class EvaluateSpec(Part):
     max_new_tokens: PositiveInt = 512
     """An answer ends there at the latest."""
     batch: PositiveInt = 16
-    """Questions answered at a time."""
+    """Questions answered at a time by transformers; vLLM takes a shard at once."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """Who generates: transformers, on the CPU too, or vLLM's offline engine, many times faster on a GPU."""
+    gpu_memory: Fraction = 0.9
+    """vLLM: share of a GPU's memory that the engine takes while it works."""
+    tensor_parallel: PositiveInt = 1
+    """vLLM: GPUs that a model is spread over."""

@@ -141,26 +141,30 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
 
 def _facts_written_out(layers: list[dict[str, Any]], problems: list[Problem]) -> list[dict[str, Any]]:
     """Say in `hardness.facts` what may be left out: rules as its engine, a word for vLLM's model."""
-    parts = [_facts_part(layer) for layer in layers]
-    engine = next((part["engine"] for part in reversed(parts) if "engine" in part), "rules")
+    parts = [_facts_part(layer) or {} for layer in layers]
+    named = [part["engine"] for part in parts if "engine" in part]
+    engine = named[-1] if named else "rules"
     written = []
-    for layer, part in zip(layers, parts, strict=True):
-        part = {"engine": engine, **part} if part and not any("engine" in other for other in parts) else part
-        word = part.get("model")
-        if engine == "vllm" and isinstance(word, str):
-            if word not in SPLITTERS:
-                wanted = f"{', '.join(SPLITTERS)}, or a model written out"
-                problems.append(Problem("hardness.facts.model", f"'{word}'", wanted=wanted))
-            part = {**part, "model": SPLITTERS.get(word, SPLITTERS["tiny"])}
-        written.append({**layer, "hardness": {**layer["hardness"], "facts": part}} if part else layer)
+    for layer in layers:
+        part = _facts_part(layer)
+        if part is not None:
+            part = part if named else {"engine": engine, **part}
+            word = part.get("model")
+            if engine == "vllm" and isinstance(word, str):
+                if word not in SPLITTERS:
+                    wanted = f"{', '.join(SPLITTERS)}, or a model written out"
+                    problems.append(Problem("hardness.facts.model", f"'{word}'", wanted=wanted))
+                part = {**part, "model": SPLITTERS.get(word, SPLITTERS["tiny"])}
+            layer = {**layer, "hardness": {**layer["hardness"], "facts": part}}
+        written.append(layer)
     return written
 
 
-def _facts_part(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a layer's `hardness.facts`, empty where it has none."""
+def _facts_part(layer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a layer's `hardness.facts`, None where it has none."""
     hardness = layer.get("hardness")
     facts = hardness.get("facts") if isinstance(hardness, dict) else None
-    return facts if isinstance(facts, dict) else {}
+    return facts if isinstance(facts, dict) else None
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dama.errors import Problem
 from dama.spec.broken import Broken
 from dama.spec.cluster_rules import cluster_rules
+from dama.spec.hardness import VllmFacts
 from dama.spec.method import Dama, Mdpo, uses_alpha_data
 
 if TYPE_CHECKING:
@@ -135,11 +136,13 @@ def _method(spec: RunSpec) -> list[Broken]:
 
 def _world(spec: RunSpec) -> list[Broken]:
     scorer = spec.hardness.scorer.engine if spec.hardness else ""
+    facts = spec.hardness.facts if spec.hardness else None
     users = [
         path
         for path, used in (
             ("model.kind", spec.model.kind == "miniature"),
             ("data.kind", spec.data.kind == "miniature"),
+            ("hardness.facts.model", isinstance(facts, VllmFacts) and facts.model.kind == "miniature"),
             ("hardness.scorer.engine", scorer == "miniature"),
             ("evaluate.benchmarks", any(b.kind == "miniature" for b in spec.evaluate.benchmarks)),
         )

@@ -24,3 +24,5 @@ class WorldSpec(Part):
     """Sampling temperature."""
     held_out: PositiveInt = 1000
     """Scenes that only the benchmark sees."""
+    splitter_steps: PositiveInt = 300
+    """Training steps of the tiny language model that splits captions (`hardness.facts.model: tiny`)."""

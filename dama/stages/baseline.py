@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dama.stages.base import Stage
+from dama.stages.scoring import known_only, require_judges, score_answers, scoring_key, scoring_reads
 
-from dama.spec.run import RunSpec
-from dama.stages.base import Stage, StageContext, with_world
-from dama.stages.measuring import asks_world, measure_folder, measuring_key
-from dama.stages.model_folder import model_folder, model_key
-
-
-def _reads(spec: RunSpec) -> tuple[str, ...]:
-    return with_world(spec, used=asks_world(spec) or spec.model.kind == "miniature")
-
-
-def _key(spec: RunSpec) -> Any:  # noqa: ANN401 - JSON
-    return {"model": model_key(spec), **measuring_key(spec)}
-
-
-def _run(context: StageContext) -> Mapping[str, Any]:
-    return measure_folder(context, model_folder(context))
-
+_ANSWERS = "baseline-answers"
 
 STAGE = Stage(
     name="baseline",
-    version=1,
-    reads=_reads,
-    key=_key,
-    run=_run,
-    title="measure the starting model",
+    version=2,
+    reads=lambda spec: scoring_reads(spec, _ANSWERS),
+    key=scoring_key,
+    run=lambda context: score_answers(context, _ANSWERS),
+    title="score the starting model's answers",
     wanted=lambda spec: bool(spec.evaluate.benchmarks),
+    ready=require_judges,
+    part=known_only,
 )

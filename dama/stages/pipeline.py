@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from dama.errors import ObjectMissing, RestartMe, StageFailed
+from dama.errors import MissingInput, ObjectMissing, RestartMe, StageFailed
 from dama.spec.load import dump
 from dama.spec.run import RunSpec
 from dama.stages.base import Outcome, Planned, Stage, plan, record_outcome, run_stage
@@ -47,6 +47,7 @@ def run_all(
     program: Sequence[str] = PROGRAM,
     typed: str = "RUNFILE",
     goal: str | None = None,
+    only: Sequence[str] | None = None,
     share: Share | None = None,
     verb: str = "run",
 ) -> tuple[Ran, ...]:
@@ -54,13 +55,16 @@ def run_all(
 
     `program` is what python gets to understand `stage NAME RUNFILE`; `verb` and `typed` are the command and
     the run file as the person typed them, for the line that says how to repeat. With a `goal` only the stages
-    run that lead to it. With a `share` only that much of stages in shards is made, and a stage that reads
-    what others still make is left to them. Raises StageFailed, and what `freeze` raises.
+    run that lead to it; with `only` those it names, and MissingInput says what else is not there that they
+    read. With a `share` only that much of stages in shards is made, and a stage that reads what others still
+    make is left to them. Raises StageFailed, and what `freeze` raises.
     """
     spec = freeze(spec)
     store, whole = open_store(spec.storage), plan(spec, stages)
     if goal is not None:
         whole = leading_to(find(whole, goal, stages), whole)
+    elif only is not None:
+        whole = _those(only, whole, store)
     commits = {name: read_commit(store, planned.prefix) for name, planned in whole.items()}
     for name, planned in whole.items():
         if commits[name] is None:
@@ -77,9 +81,9 @@ def run_all(
                 record_outcome(store, spec.name, planned, Outcome(commit, reused=True, seconds=0.0))
                 ran.append(Ran(planned, reused=True, seconds=0.0))
                 continue
-            if not planned.stage.in_shards and not _inputs_there(store, planned, whole):
+            if not _inputs_there(store, planned, whole):
                 console.print(f"[bold]{name}[/]: left to the process that makes the last shard")
-                break
+                continue
             part = f" (share {share})" if share is not None and planned.stage.in_shards else ""
             console.print(f"[bold]{name}[/]: {escape(planned.stage.title)}{part}")
             started = time.monotonic()
@@ -103,11 +107,24 @@ def leading_to(goal: Planned, whole: Mapping[str, Planned]) -> dict[str, Planned
     return {name: planned for name, planned in whole.items() if name in wanted}
 
 
+def _those(only: Sequence[str], whole: Mapping[str, Planned], store: Store) -> dict[str, Planned]:
+    """Return the stages that `only` names; MissingInput for what they read of others and is not there."""
+    those = {name: planned for name, planned in whole.items() if name in only}
+    for name, planned in those.items():
+        others = [whole[read] for read in planned.inputs if read not in those]
+        if others and read_commit(store, planned.prefix) is None:
+            for other in others:
+                if read_commit(store, other.prefix) is None:
+                    raise MissingInput(name, other.stage.name, f"{store.uri}/{other.prefix}")
+    return those
+
+
 def _inputs_there(store: Store, planned: Planned, whole: Mapping[str, Planned]) -> bool:
+    """Say whether a stage can be made now; one in shards reads others in shards as they come."""
     return all(
         read_commit(store, whole[name].prefix) is not None
         for name in planned.inputs
-        if whole[name].stage.in_shards
+        if name in whole and not (planned.stage.in_shards and whole[name].stage.in_shards)
     )
 
 

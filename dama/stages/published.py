@@ -120,11 +120,15 @@ def open_benchmark(
 
 
 def judge_of(
-    spec: PublishedBenchmark, folder: Path, advance: Callable[[int], None] = lambda count: None
+    spec: PublishedBenchmark,
+    folder: Path,
+    advance: Callable[[int], None] = lambda count: None,
+    place: str | None = None,
 ) -> Asker | None:
     """Return the judge of a benchmark, its replies kept in `folder`; None where the run file names none.
 
-    JudgeError when its key is not set, so that this is known before any answer is generated.
+    `place` is where people find the replies, where that is not the folder. JudgeError when its key is not
+    set.
     """
     judge = None if isinstance(spec, AmberBenchmark) else spec.judge
     if judge is None:
@@ -132,4 +136,4 @@ def judge_of(
     from dama.benchmarks.judge import Judge
     from dama.benchmarks.transcript import Transcript
 
-    return Judge(judge, Transcript(folder / REPLIES.format(spec.kind)), advance)
+    return Judge(judge, Transcript(folder / REPLIES.format(spec.kind), place), advance)

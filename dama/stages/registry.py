@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from dama.stages import alpha, baseline, data, evaluate, facts, reference, report, scores, train
+from dama.stages import (
+    alpha,
+    answers,
+    baseline,
+    baseline_answers,
+    data,
+    evaluate,
+    facts,
+    reference,
+    report,
+    scores,
+    train,
+)
 from dama.stages.base import Stage
 
 STAGES: tuple[Stage, ...] = (
@@ -10,9 +22,11 @@ STAGES: tuple[Stage, ...] = (
     facts.STAGE,
     scores.STAGE,
     alpha.STAGE,
+    baseline_answers.STAGE,
     baseline.STAGE,
     reference.STAGE,
     train.STAGE,
+    answers.STAGE,
     evaluate.STAGE,
     report.STAGE,
 )

@@ -21,19 +21,22 @@ if TYPE_CHECKING:
 
 
 class AccountedScorer(Protocol):
-    """A scorer (`dama.hardness.similarity.Scorer`) that can say whose the scores are."""
+    """A scorer (`dama.hardness.similarity.Scorer`) that says what a commit should know of its scores."""
 
     def score(self, items: Iterable[tuple[Preference, Facts]], images: Images) -> Iterator[PairScore]:
         """Yield the scores of every preference, in the order given."""
         ...
 
     def account(self) -> dict[str, Any]:
-        """Return what a commit says of the scores since it was last asked: `scorer`, and counts."""
+        """Return `scorer`, which describes the engine, and counts of what it did since it was last asked."""
         ...
 
 
-def open_scorer(context: StageContext) -> AccountedScorer:
-    """Return the scorer of the run's `hardness.scorer`; HardnessError when the run has no hardness."""
+def open_scorer(context: StageContext) -> RunScorer:
+    """Return the scorer of the run's `hardness.scorer`; it loads nothing before its first `score`.
+
+    HardnessError when the run has no hardness.
+    """
     if context.spec.hardness is None:
         raise HardnessError("this run has no hardness", do="add a part `hardness` to the run file")
     return RunScorer(context, context.spec.hardness.scorer)
@@ -80,13 +83,18 @@ class RunScorer:
         yield from self._scorer.score(items, images)
 
     def account(self) -> dict[str, Any]:
-        """Return what a commit says of the scores since it was last asked: whose, and what was encoded."""
+        """Return model, weights and precision, and what was encoded and cut since it was last asked."""
         if self._scorer is None:
             raise HardnessError("nothing was scored yet", do="score first, then ask")
         counts = self._scorer.counts - self._told
         self._told = self._scorer.counts.copy()
-        names = ("images", "texts", "truncated", "split")
-        return {"scorer": self._description(self._scorer), **{name: counts[name] for name in names}}
+        return {
+            "scorer": self._description(self._scorer),
+            "images_encoded": counts["images"],
+            "texts_encoded": counts["texts"],
+            "facts_truncated": counts["truncated"],
+            "facts_split": counts["split"],
+        }
 
     def _description(self, scorer: ClipScorer) -> dict[str, Any]:
         spec, clip = self._spec, scorer.clip

@@ -45,7 +45,7 @@ class Scoring:
         self._scorer: AccountedScorer | None = None
 
     def make(self, shard: int, out: Path, advance: Callable[[int], None]) -> dict[str, Any]:
-        """Write `scores.parquet` from the same shard of stage facts; return whose scores, and counts."""
+        """Write `scores.parquet` from the same shard of stage facts; return counts and the scorer."""
         from dama.hardness.cache import write_scores
         from dama.hardness.pairing import with_facts
 
@@ -59,13 +59,13 @@ class Scoring:
         return {"preferences": written, **self._scorer.account()}
 
     def total(self, metas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return whose scores they are, and the counts of all shards."""
-        return together(metas)
+        """Return the counts of all shards, and who scored; HardnessError when they were not scored alike."""
+        return {**together(metas), "images": len(self._images)}
 
 
 STAGE = Stage(
     name="scores",
-    version=2,
+    version=3,
     reads=lambda spec: with_world(
         spec,
         "data",

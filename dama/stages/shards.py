@@ -42,7 +42,7 @@ class Work(Protocol):
     """The work of one stage, begun once a process; engines are opened by the first `make`."""
 
     title: str
-    """What is counted, for the progress line: "preferences split"."""
+    """What is counted, for the progress line: "preferences split"; its first word names the pace."""
     sizes: Sequence[int]
     """How many of them each shard holds; the number of sizes is the number of shards."""
 
@@ -183,7 +183,7 @@ def _sum_up(context: StageContext, work: Work) -> Commit:
         "run": context.spec.name,
         "shards": count,
         "seconds": round(seconds, 3),
-        "preferences_per_second": round(items / max(seconds, 1e-9), 2),
+        f"{work.title.split()[0]}_per_second": round(items / max(seconds, 1e-9), 2),
     }
     write_made(store, prefix, record)
     meta = work.total([commits[shard].meta for shard in range(count)])

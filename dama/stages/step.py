@@ -27,8 +27,12 @@ from dama.storage.base import Store
 from dama.storage.commit import read_commit
 from dama.storage.uri import open_store
 
-TRAIN = ("reference", "train")
-EVALUATE = ("baseline", "evaluate", "report")
+STEPS = {
+    "train": ("reference", "train"),
+    "answers": ("baseline-answers", "answers"),
+    "evaluate": ("baseline-answers", "baseline", "answers", "evaluate", "report"),
+}
+"""The stages of each step, in order."""
 _COMMIT_SECONDS = 3600.0
 _PAUSE_SECONDS = 2.0
 

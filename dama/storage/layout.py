@@ -5,6 +5,7 @@ artifacts/<stage>/<digest>/commit.json
 artifacts/<stage>/<digest>/shards/00003/  one shard of a stage that works in shards, an artifact of its own
 artifacts/<stage>/<digest>/checkpoints/  where the making has got to; removed once the artifact is committed
 pins/<digest>.yaml               what a run file was frozen to, by its own digest, for the pods of a run
+artifacts/<answers>/<digest>/replies/     a judge's replies about these answers, kept while it judges
 runs/<run>/run.yaml              the frozen run file
 runs/<run>/stages/<stage>.json   when the stage ran, how long, or that it was reused
 runs/<run>/summary.json          what came out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -27,6 +29,7 @@ MULTIPART_BYTES = 16 << 20
 """Larger files move in parts of this size, several at a time."""
 _CONCURRENCY = 8
 _CONNECT_SECONDS = 5.0
+_LONGEST_PAUSE = 5.0
 _REFUSED = {
     "401", "403", "AccessDenied", "AccountProblem", "AllAccessDisabled", "ExpiredToken", "Forbidden",
     "InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken", "RequestTimeTooSkewed",
@@ -162,9 +165,11 @@ class S3Store:
     def _tries(self) -> Iterator[bool]:
         """Yield whether it is the last, for every try of an answer whose body may break off.
 
-        boto3 itself tries again only until the body begins.
+        boto3 itself tries again only until the body begins. Pauses grow and are jittered, as its own do.
         """
-        yield from [False] * (self._attempts - 1)
+        for number in range(1, self._attempts):
+            yield False
+            time.sleep(random.uniform(0.0, min(_LONGEST_PAUSE, 0.05 * 2**number)))
         yield True
 
     def _key(self, key: str) -> str:

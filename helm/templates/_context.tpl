@@ -38,9 +38,11 @@ names, variables out of Secrets, ports. Every template starts with: $c := includ
 {{- if not (kindIs "invalid" $cluster.preprocess_gpus) }}{{ $facts = int $cluster.preprocess_gpus }}{{ end -}}
 {{- $train := printf "%s-train-%s" $spec.name $hash -}}
 {{- if eq $cluster.backend "trainjob" }}{{ $train = printf "%s-%s" $spec.name $hash }}{{ end -}}
-{{- $gpus := dict "preprocess" $facts "train" (ternary $each 0 $cuda) "evaluate" (ternary 1 0 (and $cuda (gt (len $spec.evaluate.benchmarks) 0))) -}}
+{{- $vllm := and (eq $spec.evaluate.engine "vllm") (gt (len $spec.evaluate.benchmarks) 0) -}}
+{{- $asked := ternary (ternary (int $spec.evaluate.tensor_parallel) 1 $vllm) 0 (and $cuda (gt (len $spec.evaluate.benchmarks) 0)) -}}
+{{- $gpus := dict "preprocess" $facts "train" (ternary $each 0 $cuda) "evaluate" $asked -}}
 {{- $names := dict "account" ($cluster.service_account | default $spec.name) "releaser" (printf "%s-release" $spec.name) "store" (printf "%s-store" $spec.name) "runfile" (printf "%s-run-%s" $spec.name $hash) "preprocess" (printf "%s-preprocess-%s" $spec.name $hash) "train" $train "evaluate" (printf "%s-evaluate-%s" $spec.name $hash) "release" (printf "%s-release-%s" $spec.name $hash) -}}
-{{- dict "spec" $spec "cluster" $cluster "name" $spec.name "namespace" .Release.Namespace "text" $text "hash" $hash "brings" $brings "each" $each "gpus" $gpus "names" $names "variables" $variables "ports" $ports | toJson -}}
+{{- dict "spec" $spec "cluster" $cluster "name" $spec.name "namespace" .Release.Namespace "text" $text "hash" $hash "brings" $brings "each" $each "vllm" $vllm "gpus" $gpus "names" $names "variables" $variables "ports" $ports | toJson -}}
 {{- end -}}
 
 {{/* dama.variables: what the run file names and a Secret holds: {name: path that names it}. */}}

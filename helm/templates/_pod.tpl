@@ -84,6 +84,44 @@ readOnlyRootFilesystem: true
 {{- end }}
 {{- end -}}
 
+{{/* dama.container: a container of a step; .c, .name, .image, .args, .gpus, .memory, .resources. */}}
+{{- define "dama.container" -}}
+name: {{ .name }}
+image: {{ .image }}
+imagePullPolicy: {{ .c.spec.images.pull }}
+command: [dama]
+args: [{{ join ", " .args }}, /etc/dama/run.yaml, --pin]
+env: {{- include "dama.env" (dict "c" .c "keys" true) | nindent 2 }}
+resources:
+  requests:
+    cpu: {{ printf "%dm" (int (round (mulf .resources.cpus 1000) 0)) }}
+    memory: {{ .memory }}
+    {{- if .gpus }}
+    nvidia.com/gpu: {{ .gpus | quote }}
+    {{- end }}
+  limits:
+    memory: {{ .memory }}
+    {{- if .gpus }}
+    nvidia.com/gpu: {{ .gpus | quote }}
+    {{- end }}
+securityContext: {{- include "dama.tight" . | nindent 2 }}
+terminationMessagePolicy: FallbackToLogsOnError
+volumeMounts:
+  - {name: run, mountPath: /etc/dama, readOnly: true}
+  - {name: scratch, mountPath: /scratch}
+  - {name: scratch, mountPath: /tmp, subPath: tmp}
+  - {name: scratch, mountPath: /cache, subPath: cache}
+  {{- if .c.cluster.model_cache }}
+  - {name: hub, mountPath: /hub}
+  {{- else }}
+  - {name: scratch, mountPath: /hub, subPath: hub}
+  {{- end }}
+  - {name: shm, mountPath: /dev/shm}
+  {{- range $number, $volume := .c.cluster.volumes }}
+  - {name: volume-{{ $number }}, mountPath: {{ $volume.path }}, readOnly: {{ $volume.read_only }}}
+  {{- end }}
+{{- end -}}
+
 {{/* dama.pod: the pod template of a step; .c, .step, .container, .restart ("" for none). */}}
 {{- define "dama.pod" -}}
 {{- $c := .c -}}{{- $cluster := $c.cluster -}}
@@ -107,41 +145,18 @@ spec:
   runtimeClassName: {{ $cluster.runtime_class }}
   {{- end }}
   terminationGracePeriodSeconds: {{ ternary (int $cluster.grace_seconds) 30 (eq .step "train") }}
+  {{- $image := ternary $c.spec.images.preprocess $c.spec.images.train (eq .step "preprocess") }}
+  {{- $args := ternary (list "preprocess") (list "step" .step) (eq .step "preprocess") }}
+  {{- $one := dict "c" $c "memory" $memory "resources" $resources }}
+  {{- if and $c.vllm (eq .step "evaluate") }}
+  initContainers:
+    - {{- include "dama.container" (merge (dict "name" "answers" "image" $c.spec.images.preprocess "args" (list "step" "answers") "gpus" $gpus) $one) | nindent 6 }}
   containers:
-    - name: {{ .container }}
-      image: {{ ternary $c.spec.images.preprocess $c.spec.images.train (eq .step "preprocess") }}
-      imagePullPolicy: {{ $c.spec.images.pull }}
-      command: [dama]
-      args: [{{ .step }}, /etc/dama/run.yaml, --pin]
-      env: {{- include "dama.env" (dict "c" $c "keys" true) | nindent 8 }}
-      resources:
-        requests:
-          cpu: {{ printf "%dm" (int (round (mulf $resources.cpus 1000) 0)) }}
-          memory: {{ $memory }}
-          {{- if $gpus }}
-          nvidia.com/gpu: {{ $gpus | quote }}
-          {{- end }}
-        limits:
-          memory: {{ $memory }}
-          {{- if $gpus }}
-          nvidia.com/gpu: {{ $gpus | quote }}
-          {{- end }}
-      securityContext: {{- include "dama.tight" . | nindent 8 }}
-      terminationMessagePolicy: FallbackToLogsOnError
-      volumeMounts:
-        - {name: run, mountPath: /etc/dama, readOnly: true}
-        - {name: scratch, mountPath: /scratch}
-        - {name: scratch, mountPath: /tmp, subPath: tmp}
-        - {name: scratch, mountPath: /cache, subPath: cache}
-        {{- if $cluster.model_cache }}
-        - {name: hub, mountPath: /hub}
-        {{- else }}
-        - {name: scratch, mountPath: /hub, subPath: hub}
-        {{- end }}
-        - {name: shm, mountPath: /dev/shm}
-        {{- range $number, $volume := $cluster.volumes }}
-        - {name: volume-{{ $number }}, mountPath: {{ $volume.path }}, readOnly: {{ $volume.read_only }}}
-        {{- end }}
+    - {{- include "dama.container" (merge (dict "name" .container "image" $image "args" $args "gpus" 0) $one) | nindent 6 }}
+  {{- else }}
+  containers:
+    - {{- include "dama.container" (merge (dict "name" .container "image" $image "args" $args "gpus" $gpus) $one) | nindent 6 }}
+  {{- end }}
   volumes:
     - name: run
       configMap: {name: {{ $c.names.runfile }}}

@@ -33,9 +33,11 @@ SHAPES: dict[str, dict[str, Any]] = {
     "small": {"image": 224, "patch": 32, "vision": 384, "vision_layers": 6, "text": 256, "text_layers": 6},
     "minute": {"image": 64, "patch": 32, "vision": 64, "vision_layers": 1, "text": 64, "text_layers": 1},
 }
-_LEXICON = """a the red blue brown wooden large small dog cat man woman child bench table sofa bicycle
-car street park kitchen window sits stands holds wears rides beside behind above under near with and hat shirt
-umbrella plate cup phone tree grass water sky sign two three several left right background foreground"""
+_LEXICON = """
+a the red blue brown wooden large small dog cat man woman child bench table sofa bicycle car street park
+kitchen window sits stands holds wears rides beside behind above under near with and hat shirt umbrella
+plate cup phone tree grass water sky sign two three several left right background foreground
+""".split()  # noqa: SIM905 - a list of seventy quoted words reads worse
 Item = tuple[Preference, Facts]
 
 
@@ -87,8 +89,7 @@ def preferences(images: Encoded) -> list[Item]:
 
     def facts(number: int) -> tuple[str, ...]:
         return tuple(
-            f"{' '.join(rng.choices(_LEXICON.split(), k=rng.randint(*WORDS)))} {number}."
-            for _ in range(FACTS)
+            f"{' '.join(rng.choices(_LEXICON, k=rng.randint(*WORDS)))} {number}." for _ in range(FACTS)
         )
 
     return [

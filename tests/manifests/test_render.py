@@ -70,7 +70,7 @@ def test_every_pod_follows_kubernetes_schema_and_is_restricted(objects: list[dic
         around = spec["securityContext"]
         assert (around["runAsNonRoot"], around["seccompProfile"]) == (True, {"type": "RuntimeDefault"}), place
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
-        for container in spec["containers"]:
+        for container in (*spec.get("initContainers", ()), *spec["containers"]):
             inner = container["securityContext"]
             assert inner["allowPrivilegeEscalation"] is False
             assert inner["readOnlyRootFilesystem"] is True
@@ -150,7 +150,7 @@ def test_the_pytorchjob_is_right_for_the_training_operator() -> None:
     assert (master["replicas"], master["restartPolicy"]) == (1, "OnFailure")
     (container,) = master["template"]["spec"]["containers"]
     assert container["name"] == "pytorch"
-    assert container["args"] == ["train", "/etc/dama/run.yaml", "--pin"]
+    assert container["args"] == ["step", "train", "/etc/dama/run.yaml", "--pin"]
     assert container["resources"]["limits"] == {"memory": "144Gi", "nvidia.com/gpu": "4"}  # 128 + 16 of shm
     shm = next(one for one in master["template"]["spec"]["volumes"] if one["name"] == "shm")
     assert shm["emptyDir"] == {"medium": "Memory", "sizeLimit": "16Gi"}

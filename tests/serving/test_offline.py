@@ -12,7 +12,7 @@ from tiny_llama import write_bytes_tokenizer, write_llama_config
 
 from dama.errors import ModelError
 from dama.serving.chat import Said
-from dama.serving.vllm import OfflineChat
+from dama.serving.vllm import OfflineChat, OfflineVision
 
 PACKAGES = Path(__file__).parent / "packages"
 NO_SYSTEM = (
@@ -130,3 +130,23 @@ def test_a_folder_without_a_config_is_told_before_anything_is_loaded(tmp_path: P
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"holds no config\.json that can be read"):
         OfflineChat(tmp_path, context_tokens=40)
+
+
+def test_prompts_with_pictures_are_gone_on_from_greedily(vllm: Any, folder: Path) -> None:
+    engine = OfflineVision(folder, dtype="float32", gpu_memory=0.5, tensor_parallel=2)
+    said = engine.go_on([[5, 6, 7], [8]], ["a picture", "another"], new_tokens=2)
+    assert said == [[5, 6], [8]]
+    (llm,) = vllm.opened
+    assert llm.pictures == [{"image": "a picture"}, {"image": "another"}]
+    settings = llm.asked[0][1]
+    assert (settings.temperature, settings.max_tokens, settings.detokenize) == (0.0, 2, False)
+    assert llm.settings["limit_mm_per_prompt"] == {"image": 1}
+    assert llm.settings["tensor_parallel_size"] == 2
+    assert llm.settings["max_model_len"] == 64
+    assert llm.resets == 1, "nothing is kept from one call to the next"
+
+
+def test_a_prompt_that_the_model_cannot_read_is_one_line(vllm: Any, folder: Path) -> None:
+    engine = OfflineVision(folder)
+    with pytest.raises(ModelError, match=r"cannot go on from a prompt: the prompt is too long; to mend"):
+        engine.go_on([list(range(3, 99))], ["a picture"], new_tokens=2)

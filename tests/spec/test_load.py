@@ -210,6 +210,8 @@ def facts_of(text: str, *overrides: str) -> dict[str, Any]:
 def test_rules_find_the_facts_unless_another_engine_is_named() -> None:
     assert facts_of("{max_characters: 9}") == {"engine": "rules", "language": "en", "max_characters": 9}
     assert facts_of("{max_characters: 9}", "hardness.facts.language=de")["engine"] == "rules"
+    assert facts_of("{}")["engine"] == "rules"
+    assert facts_of("{}", "hardness.facts.language=de")["language"] == "de"
 
 
 def test_words_stand_for_the_models_that_split() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dama.errors import DataError, ModelError, SpecError
+from dama.errors import DataError, HardnessError, ModelError, SpecError
 from dama.spec.data import Jsonl
+from dama.spec.hardness import OpenClipScorer
 from dama.spec.load import dump, parse
 from dama.spec.model import HubModel, LocalModel
 from dama.spec.run import RunSpec
@@ -144,6 +146,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         "/api/models/owner/none/revision/main": (404, "RepoNotFound"),
         "/api/models/owner/closed/revision/main": (403, "GatedRepo"),
         "/api/models/owner/odd/revision/main": (200, {"id": "owner/odd", "sha": None}),
+        "/api/models/timm/vit_base_patch32_clip_224.openai/revision/main": (200, {"id": "x", "sha": COMMIT}),
         "/api/datasets/owner/rows/revision/main": (200, {"id": "owner/rows", "sha": COMMIT}),
     }
     known = Hub("")
@@ -215,3 +218,39 @@ def test_without_a_network_it_says_what_to_do(hub: Hub, monkeypatch: pytest.Monk
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match=r"write the 40-digit commit as model\.revision"):
         freeze(hub_spec())
+
+
+def scorer_of(spec: RunSpec) -> OpenClipScorer:
+    assert spec.hardness is not None
+    assert isinstance(spec.hardness.scorer, OpenClipScorer)
+    return spec.hardness.scorer
+
+
+def clip_spec(scorer: str) -> RunSpec:
+    text = f"model: {{kind: hub, id: owner/name, revision: {COMMIT}}}\n"
+    text += f"data: {{kind: rlaif-v, uri: 'hf://owner/rows@{COMMIT}'}}\nhardness: {{scorer: {scorer}}}"
+    return parse(text, folder=Path("/x"))
+
+
+def test_the_default_clip_is_pinned_without_a_network(hub: Hub) -> None:
+    hub.asked.clear()
+    frozen = freeze(clip_spec("{engine: open_clip}"))
+    assert (scorer_of(frozen).model, scorer_of(frozen).weights) == ("ViT-L-14-336", "openai")
+    assert re.fullmatch("[0-9a-f]{40}", scorer_of(frozen).revision or "")
+    assert freeze(frozen) == frozen
+    assert not [path for path in hub.asked if "clip" in path]
+
+
+def test_the_weights_of_another_tag_become_a_commit(hub: Hub) -> None:
+    frozen = freeze(clip_spec("{engine: open_clip, model: ViT-B-32}"))
+    assert scorer_of(frozen).revision == COMMIT
+    hub.asked.clear()
+    assert freeze(frozen) == frozen
+    assert not [path for path in hub.asked if "clip" in path]
+
+
+def test_clip_weights_that_the_hub_does_not_have_are_told(hub: Hub) -> None:
+    with pytest.raises(ModelError, match=r"write the 40-digit commit as hardness\.scorer\.revision"):
+        freeze(clip_spec("{engine: open_clip, revision: v9}"))
+    with pytest.raises(HardnessError, match="open_clip has no weights 'nope' for model 'ViT-B-32'"):
+        freeze(clip_spec("{engine: open_clip, model: ViT-B-32, weights: nope}"))

@@ -20,6 +20,7 @@ from dama.hardness.cache import read_hardness
 from dama.spec.load import load
 from dama.stages.base import plan, run_stage
 from dama.stages.freeze import freeze
+from dama.stages.share import Share
 
 SHARDS = 6
 
@@ -118,13 +119,17 @@ def test_pods_at_once_leave_the_bytes_of_one_process(
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_kill_9_at_any_moment_leaves_the_same_bytes(
-    runfile: Path, undisturbed: dict[str, bytes], count: int
+    runfile: Path, undisturbed: dict[str, bytes], notes: Path, count: int
 ) -> None:
-    """Every pod is killed at random moments, some times, and started again; in the end one is let alone."""
+    """All pods are killed at work, four times, each time further on; then all are let alone."""
     chance = random.Random(count)
-    for _ in range(4):
+    for made in sorted(chance.sample(range(1, 2 * SHARDS), 4)):
         running = [start(runfile, f"{index}/{count}", PACE="0.1") for index in range(count)]
-        time.sleep(chance.uniform(0.5, 5.0))
+        deadline = time.monotonic() + 120
+        while len(list(notes.iterdir())) < made:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.0, 0.3))
         chance.shuffle(running)
         for pod in running:
             kill_all(pod)
@@ -150,16 +155,35 @@ def test_kill_9_between_the_last_shard_and_the_commit_leaves_the_same_bytes(
     assert left(runfile) == undisturbed
 
 
-@pytest.mark.slow
 def test_a_pod_that_never_comes_is_made_up_for(
     runfile: Path, undisturbed: dict[str, bytes], notes: Path
 ) -> None:
-    for pod in (3, 0, 4, 1):
-        finish(start(runfile, f"{pod}/5"))
+    spec = freeze(load(runfile))
+    whole = plan(spec, pods.STAGES)
+    run_stage(spec, whole["data"], whole)
+    for index in (3, 0, 4, 1):
+        for stage in ("facts", "scores"):
+            run_stage(spec, whole[stage], whole, Share(index, 5))
     before = {path.name for path in notes.iterdir()}
-    finish(start(runfile))
-    assert sorted(path.name[:8] for path in notes.iterdir() if path.name not in before) == [
-        "facts-2-",
-        "scores-2",
-    ]
+    for planned in whole.values():
+        run_stage(spec, planned, whole)
+    made = sorted(path.name for path in notes.iterdir() if path.name not in before)
+    assert [name.rsplit("-", 1)[0] for name in made] == ["facts-2", "scores-2"]
     assert left(runfile) == undisturbed
+
+
+def test_another_formula_makes_alpha_only(runfile: Path, notes: Path) -> None:
+    spec = freeze(load(runfile))
+    whole = plan(spec, pods.STAGES)
+    for planned in whole.values():
+        run_stage(spec, planned, whole)
+    made, before = len(list(notes.iterdir())), left(runfile)
+    for override in ("hardness.aggregate=mean", "hardness.form=scores"):
+        other = freeze(load(runfile, [override]))
+        again = plan(other, pods.STAGES)
+        for name, planned in again.items():
+            assert run_stage(other, planned, again).reused == (name != "alpha")
+    assert len(list(notes.iterdir())) == made
+    after = left(runfile)
+    assert before.items() <= after.items()
+    assert len({key.split("/")[2] for key in after if key.startswith("artifacts/alpha/")}) == 3

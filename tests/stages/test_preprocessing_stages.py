@@ -103,8 +103,9 @@ def test_four_stages_lead_from_rows_to_alpha(dataset: Path, clip_folder: Path, t
     summary = json.loads((folders["alpha"] / "summary.json").read_text())
     assert metas["alpha"].meta == summary
     assert summary["splitter"]["engine"] == "rules"
-    assert summary["scorer"]["model"] == "local"
-    assert summary["scores"]["images"] == 7
+    assert (summary["scorer"]["model"], summary["scorer"]["precision"]) == ("local", "float32")
+    assert summary["scores"]["images"] == summary["scores"]["images_encoded"] == 7
+    assert summary["scores"]["texts_encoded"] == 3
     assert summary["preferences"] == 7
     assert summary["facts"] == {"chosen": 12, "rejected": 14, "total": 26}
     deltas = [one.delta for one in read_hardness(folders["alpha"])]
@@ -139,10 +140,13 @@ def changed(dataset: Path, clip: Path, store: Path, *overrides: str) -> set[str]
     [
         ("method.beta=0.2", set()),
         ("hardness.scorer.batch=3", set()),
+        ("hardness.scorer.device=cpu", set()),
+        ("hardness.scorer.model=ViT-B-32", set()),  # the folder says itself
         ("data.limit=5", {"data", "facts", "scores", "alpha"}),
         ("data.strict=true", {"data", "facts", "scores", "alpha"}),
         ("hardness.facts.max_characters=99", {"facts", "scores", "alpha"}),
         ("hardness.scorer.over_length=refuse", {"scores", "alpha"}),
+        ("hardness.scorer.precision=bfloat16", {"scores", "alpha"}),
         ("hardness.aggregate=mean", {"alpha"}),
         ("hardness.form=scores", {"alpha"}),
     ],

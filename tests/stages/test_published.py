@@ -17,8 +17,8 @@ from dama.errors import DataError, JudgeError, SpecError
 from dama.spec.evaluate import AmberBenchmark, MMHalBenchmark, ObjectHalBenchBenchmark
 from dama.spec.load import dump, parse
 from dama.spec.run import RunSpec
-from dama.stages import baseline
-from dama.stages.base import Stage, plan, run_stage
+from dama.stages import baseline, baseline_answers
+from dama.stages.base import Planned, Stage, plan, run_stage
 from dama.stages.freeze import freeze
 from dama.stages.published import frozen_benchmarks, judge_of, local_folders, open_benchmark
 from dama.storage.commit import write_artifact
@@ -53,9 +53,13 @@ def a_run(folder: Path, *benchmarks: str, **changes: str) -> RunSpec:
     return parse(text, overrides, folder=folder)
 
 
-def name_of(spec: RunSpec) -> str:
+def planned(spec: RunSpec) -> dict[str, Planned]:
     world = Stage("world", 1, lambda spec: (), lambda spec: "world", lambda context: {}, "world")
-    return plan(spec, (world, baseline.STAGE))["baseline"].digest
+    return plan(spec, (world, baseline_answers.STAGE, baseline.STAGE))
+
+
+def name_of(spec: RunSpec, stage: str = "baseline") -> str:
+    return planned(spec)[stage].digest
 
 
 def test_places_start_at_the_run_file_and_addresses_stay(folder: Path) -> None:
@@ -118,6 +122,21 @@ def test_only_what_changes_figures_changes_the_name(
 ) -> None:
     old, new = freeze(a_run(folder, MMHAL)), freeze(a_run(folder, MMHAL, **change))
     assert (name_of(old) != name_of(new)) == moves
+    assert name_of(old, "baseline-answers") == name_of(new, "baseline-answers"), "the answers are the same"
+
+
+@pytest.mark.parametrize(
+    ("other", "moves"),
+    [
+        (AMBER.replace("generative", "all"), True),
+        (AMBER.replace("part", "nouns: nltk-spacy, part"), False),
+        (AMBER.replace("part", "mode: official, part"), False),
+    ],
+)
+def test_answers_are_named_by_what_is_asked(folder: Path, other: str, moves: bool) -> None:
+    old, new = freeze(a_run(folder, AMBER)), freeze(a_run(folder, other))
+    assert (name_of(old, "baseline-answers") != name_of(new, "baseline-answers")) == moves
+    assert name_of(old) != name_of(new)
 
 
 def test_the_place_of_frozen_files_does_not_change_the_name(folder: Path) -> None:
@@ -131,10 +150,9 @@ def test_a_model_is_measured_on_published_benchmarks_with_a_judge(folder: Path, 
     with judge_server(lambda request, before: "Fine. Rating: 4") as server:
         benchmark = MMHAL.replace("http://127.0.0.1:9/v1", server.url)
         spec = a_run(folder, AMBER, benchmark)
-        world = Stage("world", 1, lambda spec: (), lambda spec: "world", lambda context: {}, "world")
-        whole = plan(spec, (world, baseline.STAGE))
-        store = open_store(spec.storage)
+        whole, store = planned(spec), open_store(spec.storage)
         write_artifact(store, whole["world"].prefix, small_world, {})
+        asked = run_stage(spec, whole["baseline-answers"], whole).commit
         commit = run_stage(spec, whole["baseline"], whole).commit
     assert commit.parts.keys() == {
         "answers-amber.jsonl",
@@ -142,6 +160,8 @@ def test_a_model_is_measured_on_published_benchmarks_with_a_judge(folder: Path, 
         "replies-mmhal.jsonl",
         "results.json",
     }
+    assert asked.parts.keys() == {"shards/00000/answers-amber.jsonl", "shards/00001/answers-mmhal.jsonl"}
+    assert asked.meta["answers"] == {"amber": 3, "mmhal": 9}
     amber, mmhal = commit.meta["results"]
     assert (amber["benchmark"], amber["n"]) == ("amber", 3)
     assert (mmhal["judge"], mmhal["details"]["requests"]) == ("critic-2026", 9)
@@ -150,18 +170,11 @@ def test_a_model_is_measured_on_published_benchmarks_with_a_judge(folder: Path, 
     assert {json.loads(line)["reply"] for line in kept} == {"Fine. Rating: 4"}
 
 
-def test_a_judge_without_its_key_is_known_before_the_model_is_loaded(folder: Path) -> None:
-    spec = a_run(folder, MMHAL.replace("null", "NO_SUCH_KEY"))
-    whole = plan(spec, (_committed_world(), baseline.STAGE))
-    (folder / "empty").mkdir()
-    (folder / "empty" / "file").write_text("")
-    write_artifact(open_store(spec.storage), whole["world"].prefix, folder / "empty", {})
+def test_a_judge_without_its_key_is_known_before_anything_is_asked(folder: Path) -> None:
+    spec = a_run(folder, AMBER, MMHAL.replace("null", "NO_SUCH_KEY"))
     with pytest.raises(JudgeError, match="NO_SUCH_KEY is not set"):
-        run_stage(spec, whole["baseline"], whole)
-
-
-def _committed_world() -> Stage:
-    return Stage("world", 1, lambda spec: (), lambda spec: "world", lambda context: {}, "world")
+        baseline.STAGE.ready(spec)
+    baseline_answers.STAGE.ready(spec)
 
 
 def test_every_kind_opens_as_itself(folder: Path, tmp_path: Path) -> None:

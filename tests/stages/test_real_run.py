@@ -64,11 +64,44 @@ def test_a_second_run_takes_no_stage_again(run: Path) -> None:
     assert text.count("reused") == len(NAMES)
 
 
+def test_measuring_a_finished_run_only_prints(run: Path) -> None:
+    text = finish(start("evaluate", run))
+    assert "done in" not in text
+    assert text.count("reused") == 5
+    table = text[text.index("benchmark ") :]
+    assert "before: miniature, version 1, 12 questions" in table
+    assert "report: " in table
+    there = json.loads((run.parent / "store" / "runs" / "small" / "evaluation" / "result.json").read_text())
+    spec, whole = planned(run)
+    for model, stage in zip(there["models"], ("baseline", "evaluate"), strict=True):
+        raw = (Path(spec.storage.uri) / whole[stage].prefix / "results.json").read_text()
+        assert model["results"] == json.loads(raw)["results"]
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_stands_in_is_measured_as_the_run_measures(run: Path, tmp_path: Path) -> None:
+    spec, whole = planned(run)
+    trained = Path(spec.storage.uri) / whole["train"].prefix / "model"
+    first = start("evaluate", run, "--model", trained, "--shard", "0/2", "--json", "--out", tmp_path)
+    assert "left to the process that makes the last shard" not in finish(first), "there is one shard"
+    (found,) = (json.loads(file.read_text()) for file in tmp_path.glob("result.json"))
+    before, after = found["models"]
+    name = after["name"]
+    assert (before["name"], name) == ("before", "model")
+    for model, stage in ((before, "baseline"), (after, "evaluate")):
+        raw = (Path(spec.storage.uri) / whole[stage].prefix / "results.json").read_text()
+        assert model["results"] == json.loads(raw)["results"]
+    again = finish(start("evaluate", run, "--model", trained))
+    assert "done in" not in again
+    summary = run.parent / "store" / "runs" / "small" / "summary.json"
+    assert summary.exists(), "the run's own records stay as they are"
+
+
 @pytest.mark.slow
 def test_another_beta_reuses_all_but_training(run: Path) -> None:
     text = finish(start("run", run, "--set", "method.beta=0.2", "--set", "name=other"))
-    assert text.count("reused") == len(NAMES) - 3
-    for name in ("train", "evaluate", "report"):
+    assert text.count("reused") == len(NAMES) - 4
+    for name in ("train", "answers", "evaluate", "report"):
         assert f"{name}: " in text
 
 

@@ -239,7 +239,7 @@ def test_what_making_took_is_kept_beside_shards_and_artifact(tmp_path: Path) -> 
     made = read_made(store, whole["facts"].prefix)
     assert made["seconds"] == pytest.approx(sum(one["seconds"] for one in shards), abs=1e-3)
     assert (made["shards"], made["stage"], made["run"]) == (COUNT, "facts", "small")
-    assert made["preferences_per_second"] > 0
+    assert made["words_per_second"] > 0
     assert b"seconds" not in store.get_bytes(f"{whole['facts'].prefix}/commit.json")
 
 

@@ -16,11 +16,13 @@ class SamplingParams:
     seed: int
     max_tokens: int
     structured_outputs: Any = None
+    detokenize: bool = True
 
 
 @dataclass
 class TokensPrompt:
     prompt_token_ids: list[int]
+    multi_modal_data: dict[str, Any] | None = None
 
 
 class _Architecture:
@@ -41,6 +43,7 @@ class ModelRegistry:
 class _Output:
     text: str
     finish_reason: str
+    token_ids: tuple[int, ...]
 
 
 @dataclass
@@ -74,6 +77,7 @@ class LLM:
             raise ValueError("no room\nfor the cache")
         self.model, self.settings, self.resets = model, settings, 0
         self.asked: list[tuple[list[int], SamplingParams]] = []
+        self.pictures: list[dict[str, Any] | None] = []
         self.llm_engine = SimpleNamespace(engine_core=_Client())
         self._tokenizer = AutoTokenizer.from_pretrained(model)
         opened.append(self)
@@ -82,14 +86,18 @@ class LLM:
         return self._tokenizer
 
     def generate(
-        self, prompts: list[TokensPrompt], settings: list[SamplingParams], *, use_tqdm: bool
+        self, prompts: list[TokensPrompt], settings: list[SamplingParams] | SamplingParams, *, use_tqdm: bool
     ) -> list[_Answer]:
         answers = []
-        for prompt, setting in zip(prompts, settings, strict=True):
+        each = [settings] * len(prompts) if isinstance(settings, SamplingParams) else settings
+        for prompt, setting in zip(prompts, each, strict=True):
+            if len(prompt.prompt_token_ids) > self.settings["max_model_len"]:
+                raise ValueError("the prompt\nis too long")
+            self.pictures.append(prompt.multi_modal_data)
             self.asked.append((prompt.prompt_token_ids, setting))
             said = prompt.prompt_token_ids[: setting.max_tokens]
             ended = "stop" if len(said) == len(prompt.prompt_token_ids) else "length"
-            answers.append(_Answer([_Output(self._tokenizer.decode(said), ended)]))
+            answers.append(_Answer([_Output(self._tokenizer.decode(said), ended, tuple(said))]))
         return answers
 
     def reset_prefix_cache(self) -> bool:

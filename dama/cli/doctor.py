@@ -46,8 +46,7 @@ def _outside(
     runfile: RunFile, overrides: Overrides, namespace: str | None, context: str | None
 ) -> Iterator[Finding]:
     from dama.cli.submit import reached
-    from dama.cluster.doctor import examine
-    from dama.cluster.registry import examine_images
+    from dama.cluster.doctor import examine, examine_images
     from dama.manifests.placed import brings_store, variables
     from dama.manifests.render import render
 

@@ -9,9 +9,10 @@ from typing import Literal
 from dama.cluster.client import Cluster
 from dama.cluster.kinds import Object, group_of
 from dama.cluster.pods import GPU
-from dama.errors import ClusterError, NotAllowed
+from dama.errors import ClusterError, CorruptArtifact, NotAllowed, ObjectMissing, StorageError
 from dama.manifests.job import gpus_of_a_node, preprocess_gpus
 from dama.manifests.placed import brings_store, variables
+from dama.spec.image import ImagesSpec
 from dama.spec.run import RunSpec
 
 Verdict = Literal["ok", "wrong", "unknown"]
@@ -39,6 +40,24 @@ def examine(cluster: Cluster, spec: RunSpec, objects: list[Object]) -> Iterator[
         except NotAllowed as error:
             yield Finding("unknown", f"{check.__name__.strip('_')}: {error.found}")
     yield from _rights(cluster, objects)
+
+
+def examine_images(images: ImagesSpec) -> Iterator[Finding]:
+    """Yield whether registries have a placed run's images, as far as they tell somebody without a login."""
+    from dama.storage.registry import check_image
+
+    for name in ("preprocess", "train", "control", "store"):
+        image = str(getattr(images, name))
+        try:
+            check_image(image)
+        except (ObjectMissing, CorruptArtifact) as error:
+            yield Finding("wrong", f"image {name}: {error.found}", "make push REGISTRY=...")
+        except StorageError as error:
+            yield Finding("unknown", f"image {name}: {error.found}")
+        except ValueError:
+            yield Finding("unknown", f"image {name}: {image} has no tag and digest, so nobody can be asked")
+        else:
+            yield Finding("ok", f"image {name}: {image} is there")
 
 
 def backend_api(cluster: Cluster, spec: RunSpec) -> Finding:

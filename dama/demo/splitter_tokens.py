@@ -45,7 +45,7 @@ def reply(lesson: Lesson) -> str:
 
 
 def splitter_tokenizer(lessons: Sequence[Lesson]) -> Any:  # noqa: ANN401 - transformers is untyped here
-    """Return a tokenizer whose pieces are frequent in `lessons`, with the chat template; same lessons, same."""
+    """Return a tokenizer with the pieces that are frequent in `lessons`, and the chat template."""
     from transformers import PreTrainedTokenizerFast
 
     pieces = Tokenizer(models.BPE())

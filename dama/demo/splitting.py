@@ -47,12 +47,12 @@ def train_splitter(*, steps: int, seed: int, advance: Callable[[int], None]) -> 
         losses.append(loss.item())
         advance(1)
     last = losses[-max(1, steps // 10) :]
-    loss = sum(last) / len(last)
-    if not math.isfinite(loss):
+    mean = sum(last) / len(last)
+    if not math.isfinite(mean):
         raise TrainingError(
-            f"the tiny splitter's loss is {loss} after {steps} steps", do="change world.splitter_steps"
+            f"the tiny splitter's loss is {mean} after {steps} steps", do="change world.splitter_steps"
         )
-    return model.eval(), tokenizer, loss
+    return model.eval(), tokenizer, mean
 
 
 Written = tuple[list[int], list[int]]

@@ -12,7 +12,7 @@ OURS = ("preprocess", "train", "control")
 """The images that are built here; a lock that was never pushed has no digests for them."""
 RUN = (*OURS, "store")
 """The images that a run starts: ours and the S3 server."""
-NAMES = ("base", "cuda-build", "store", *OURS)
+NAMES = ("base", "store", *OURS)
 """All that the lock has, in its order: what ours are built from, and what runs."""
 LOCK = Path(__file__).parent.parent / "manifests" / "images.lock"
 """The lock that an installed dama brings."""

@@ -204,6 +204,6 @@ def test_an_answer_that_always_breaks_off_is_unreachable(
     server.store("torn").put_bytes("a", b"x" * 1000)
     with RudeProxy(server.address, lambda request, came: "break off") as proxy:
         store = S3Store.from_spec(Server("proxy", proxy.address).spec("torn", attempts=3))
-        with pytest.raises(StoreUnreachable, match="does not answer|after every retry"):
+        with pytest.raises(StoreUnreachable, match=r"does not answer|after every retry"):
             act(store)
         assert proxy.treated["break off"] == 3

@@ -3,6 +3,8 @@
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 PYTHON ?= python3
+# Which images `make images` builds: cpu for tests and laptops, cuda for clusters (what `make push` pushes).
+FLAVOUR ?= cpu
 # Where torch's CPU build is found on machines without CUDA; empty where pip's own settings find it.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Processes that run tests; `WORKERS=0` runs them in one.
@@ -12,7 +14,8 @@ INSTALLED = $(VENV)/.installed
 VLLM_INSTALLED = $(VLLM_VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-vllm bench bench-gpu bench-vllm lint format lock install clean
+.PHONY: help demo test test-slow test-vllm bench bench-gpu bench-vllm lint format lock install clean \
+	images push sbom audit compose compose-test
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -22,11 +25,11 @@ demo: $(INSTALLED) ## the whole pipeline in miniature: SFT model, DPO and DAMA, 
 
 test: $(INSTALLED) ## the quick tests, with coverage
 	rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow and not vllm" --cov --cov-report= $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow and not vllm and not docker" --cov --cov-report= $(PYTEST_ARGS)
 	$(VENV)/bin/coverage report --fail-under=90 | tail -n 5
 
 test-slow: $(INSTALLED) ## the tests that take minutes: every layout, kill -9 in every stage, the demo on three seeds
-	$(PYTEST) -m "slow and not vllm" $(PYTEST_ARGS)
+	$(PYTEST) -m "slow and not vllm and not docker" $(PYTEST_ARGS)
 
 test-vllm: $(VLLM_INSTALLED) ## the tests that ask a real vLLM, in an environment of its own (.venv-vllm, CPU)
 	$(VLLM_VENV)/bin/python -m pytest -m vllm tests/real_vllm $(PYTEST_ARGS)
@@ -56,8 +59,32 @@ format: $(INSTALLED) ## let ruff format the code
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-lock: $(INSTALLED) ## write requirements/*.lock from pyproject.toml
+lock: $(INSTALLED) ## write every requirements*.lock from pyproject.toml
 	requirements/lock $(VENV)/bin/uv
+
+audit: $(INSTALLED) ## known weaknesses of what the locks name; images/audit.allow has those that are accepted
+	images/audit $(VENV)/bin/uv
+
+images: ## build the images (FLAVOUR=cpu, or cuda as a cluster runs them)
+	TORCH_INDEX="$(TORCH_INDEX)" images/make $(FLAVOUR) control train preprocess
+
+push: FLAVOUR := $(if $(filter command line environment,$(origin FLAVOUR)),$(FLAVOUR),cuda)
+push: $(INSTALLED) ## build, push to REGISTRY=host/path and write the digests into the lock of images
+	@[ -n "$(REGISTRY)" ] || { echo "dama: error: no registry; to mend: make push REGISTRY=registry.example.org/team" >&2; exit 2; }
+	TORCH_INDEX="$(TORCH_INDEX)" images/make $(FLAVOUR) control train preprocess
+	images/push "$(REGISTRY)" $(FLAVOUR) "$(VENV)/bin/dama" $(LOCK)
+
+sbom: ## what is in each image, as SPDX, into build/sbom
+	images/sbom $(FLAVOUR) build/sbom
+
+compose: ## the miniature pipeline in containers, with an S3 server; the report lands in build/report
+	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess
+	images/up
+
+compose-test: $(INSTALLED) ## the images and compose.yaml, for real: resumed, interrupted, refused (needs Docker)
+	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess
+	images/make cpu test
+	$(VENV)/bin/python -m pytest -m docker tests/images $(PYTEST_ARGS)
 
 install: $(INSTALLED) ## only set up .venv
 

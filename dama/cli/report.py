@@ -19,13 +19,19 @@ def report(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where the comparison of several runs is written.")
-    ] = Path("comparison"),
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Copy the report there; for several runs, where their comparison is written [comparison].",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Print what came out of a finished RUN and where its report is; put several on one page."""
     from dama.cli.arguments import all_stages, console
     from dama.cli.ending import say_ending
     from dama.stages.base import plan
+    from dama.stages.publish import copied_report
     from dama.stages.report import compare_runs
     from dama.storage.uri import open_store
 
@@ -34,7 +40,11 @@ def report(
         say_ending(here, spec)
     if len(specs) > 1:
         views = [(spec, open_store(spec.storage), plan(spec, all_stages())) for spec in specs]
-        here.print(f"comparison: {compare_runs(views, out)}", markup=False)
+        here.print(f"comparison: {compare_runs(views, out or Path('comparison'))}", markup=False)
+    elif out is not None:
+        here.print(
+            f"copied to {copied_report(open_store(specs[0].storage), specs[0].name, out)}", markup=False
+        )
 
 
 def recorded(run: Path) -> RunSpec:

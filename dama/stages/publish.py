@@ -11,6 +11,7 @@ from dama.stages.base import Planned
 from dama.storage.base import Store
 from dama.storage.commit import fetch_artifact, read_commit
 from dama.storage.layout import run_prefix
+from dama.storage.whole import told
 
 SUMMARY = "summary.json"
 
@@ -42,3 +43,14 @@ def report_page(store: Store, run: str) -> str | None:
         return None
     path = store.local(key)
     return str(path) if path is not None else f"{store.uri}/{key}"
+
+
+def copied_report(store: Store, run: str, folder: Path) -> Path:
+    """Copy the report that a run has published into `folder`; return the page. What else lies there stays."""
+    start = f"{run_prefix(run)}/report/"
+    for key in store.keys(start):
+        path = folder / key.removeprefix(start)
+        with told(folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        store.get_file(key, path)
+    return folder / "report.html"

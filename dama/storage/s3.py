@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -18,8 +17,9 @@ from dama.errors import (
     StoreUnreachable,
     ToolMissing,
 )
-from dama.spec.storage import EnvKeys, StorageSpec
+from dama.spec.storage import StorageSpec
 from dama.storage.base import Progress, check_key, check_prefix
+from dama.storage.keys import keys_of
 from dama.storage.whole import replacing, told
 
 if TYPE_CHECKING:
@@ -157,6 +157,22 @@ class S3Store:
         """Return None: nothing of this store is a local file."""
         check_key(key)
 
+    def create_bucket(self) -> bool:
+        """Create the bucket; False when it is there already and is ours to use."""
+        from botocore.exceptions import ClientError
+
+        region = self._client.meta.region_name
+        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        with self._told(""):
+            try:
+                self._client.head_bucket(Bucket=self.bucket)
+            except ClientError as error:
+                if str(error.response.get("Error", {}).get("Code", "")) not in (*_MISSING, "NoSuchBucket"):
+                    raise
+                self._client.create_bucket(Bucket=self.bucket, **place)
+                return True
+        return False
+
     def _key(self, key: str) -> str:
         return self._root + check_key(key)
 
@@ -243,30 +259,13 @@ def s3_client(spec: StorageSpec) -> Any:  # noqa: ANN401 - boto3 makes its class
         s3={"addressing_style": "path" if spec.path_style else "auto"},
         ignore_configured_endpoint_urls=True,  # the run file says where; the environment does not
     )
-    keys: dict[str, Any] = _keys(spec.keys) if spec.keys is not None else {}
+    keys: dict[str, Any] = dict(keys_of(spec))
     session = boto3.session.Session(**keys)
     return session.client(
         "s3",
         endpoint_url=str(spec.endpoint_url) if spec.endpoint_url is not None else None,
         config=Config(**options),
     )
-
-
-def _keys(names: EnvKeys) -> dict[str, str]:
-    """Return the keys that the named variables hold; AccessRefused names those that are not set."""
-    wanted = {
-        "aws_access_key_id": names.access_key,
-        "aws_secret_access_key": names.secret_key,
-        "aws_session_token": names.session_token,
-    }
-    missing = [name for name in wanted.values() if name is not None and not os.environ.get(name)]
-    if missing:
-        raise AccessRefused(
-            f"not set in the environment: {', '.join(missing)}",
-            wanted="the keys that storage.keys names",
-            do="set them, or leave storage.keys out to use AWS credentials",
-        )
-    return {key: os.environ[name] for key, name in wanted.items() if name is not None}
 
 
 def _pause(attempt: int) -> None:

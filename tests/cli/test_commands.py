@@ -68,6 +68,7 @@ def test_version() -> None:
         (("validate",), "see `dama validate --help`"),
         (("validate", "a.yaml", "--sett", "x"), "--sett"),
         (("demo", "--seed", "-1"), "--seed"),
+        (("demo", "--facts", "guesses"), "--facts"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments: tuple[str, ...], says: str) -> None:

@@ -40,6 +40,7 @@ bench: $(INSTALLED) ## what the engine costs, against the usual way, TRL and bar
 	$(VENV)/bin/python tests/bench/dama_step.py
 	$(VENV)/bin/python tests/bench/checkpoints.py
 	$(VENV)/bin/python tests/bench/scoring.py
+	$(VENV)/bin/python tests/bench/preprocessing.py
 
 bench-gpu: $(INSTALLED) ## the same on one CUDA GPU at LLaVA-1.5-7B's shape (under 8 minutes; no download)
 	$(VENV)/bin/python tests/bench/gpu.py

@@ -11,6 +11,8 @@
     ├── JudgeError                     the judge of a benchmark does not answer, or refuses
     │   └── BudgetSpent                asking on would cost more than was allowed; what was asked is kept
     ├── StageFailed                    a stage's process ended badly; it has said why itself
+    ├── ClusterError                   the cluster does not answer, or refuses
+    │   └── NotAllowed                     the caller may not do this there
     └── StorageError                   bytes and places
         ├── ObjectMissing              no such object
         ├── AccessRefused              wrong or missing credentials
@@ -106,6 +108,14 @@ class BudgetSpent(JudgeError):
 
 class StageFailed(DamaError):
     """A stage's process did not end well; its own line on stderr says why."""
+
+
+class ClusterError(DamaError):
+    """The API server does not answer, or refuses what it was asked."""
+
+
+class NotAllowed(ClusterError):
+    """The caller's credentials are missing, or do not allow this."""
 
 
 class StorageError(DamaError):

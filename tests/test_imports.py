@@ -12,10 +12,13 @@ import pytest
 
 HEAVY = (
     "torch", "transformers", "numpy", "pyarrow", "boto3", "botocore", "kubernetes", "matplotlib", "open_clip",
-    "torchvision", "datasets", "PIL", "deepspeed", "huggingface_hub",
+    "kubeflow", "torchvision", "datasets", "PIL", "deepspeed", "huggingface_hub",
 )  # fmt: skip
 RUNS = Path(__file__).parent / "runs"
 LLAVA = str(RUNS / "llava-7b.yaml")
+IMAGE = f"registry.example.org/x@sha256:{'0' * 64}"
+IMAGES = ", ".join(f"{name}: '{IMAGE}'" for name in ("preprocess", "train", "control", "store"))
+RENDER = ["render", LLAVA, "--set", "cluster.secret=keys", "--set", f"images={{{IMAGES}}}"]
 PACKAGE = Path(__file__).parent.parent / "dama"
 STAGES = sorted(f"dama.stages.{path.stem}" for path in (PACKAGE / "stages").glob("[a-z]*.py"))
 
@@ -37,6 +40,7 @@ def loaded(code: str) -> set[str]:
         ["schema"],
         ["run", "--help"],
         ["hardness", "show", "--help"],
+        RENDER,
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -51,7 +55,7 @@ def test_light_commands_load_nothing_heavy(arguments: list[str]) -> None:
 
 def test_importing_the_command_line_and_every_stage_loads_nothing_heavy() -> None:
     assert "dama.stages.train" in STAGES
-    assert loaded(f"import dama.cli.app, dama.demo.stage, {', '.join(STAGES)}") == set()
+    assert loaded(f"import dama.cli.app, dama.demo.registry, {', '.join(STAGES)}") == set()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,7 @@ def test_the_lower_layers_load_nothing_heavy(module: str) -> None:
     assert loaded(f"import {module}") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["validate", LLAVA], ["plan", LLAVA]])
+@pytest.mark.parametrize("arguments", [["--help"], ["validate", LLAVA], ["plan", LLAVA], RENDER])
 def test_light_commands_answer_at_once(arguments: list[str]) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "dama", *arguments], capture_output=True, check=True)

@@ -14,17 +14,25 @@ import typer
 
 from dama import __version__
 from dama.cli.bucket import bucket
+from dama.cli.cancel import cancel, resume
 from dama.cli.demo import demo
+from dama.cli.doctor import doctor
 from dama.cli.evaluate import evaluate
 from dama.cli.hardness import hardness
 from dama.cli.images import app as images
+from dama.cli.logs import logs
 from dama.cli.plan import plan
 from dama.cli.preprocess import preprocess
+from dama.cli.release import release
+from dama.cli.render import render
 from dama.cli.report import report
 from dama.cli.run import run
 from dama.cli.schema import schema
 from dama.cli.score import score
 from dama.cli.stage import stage
+from dama.cli.status import ls, status
+from dama.cli.step import step
+from dama.cli.submit import submit
 from dama.cli.validate import validate
 from dama.errors import DamaError, RestartMe
 
@@ -58,6 +66,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives it n
 _INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 _RUNS, _FILES, _PLACES, _START = "Run", "Run file", "Places", "Start here"
+_CLUSTER, _PODS = "On a cluster", "What pods do"
 app.command(rich_help_panel=_START)(demo)
 app.command(rich_help_panel=_RUNS)(run)
 app.command(rich_help_panel=_RUNS)(preprocess)
@@ -69,6 +78,16 @@ app.add_typer(hardness, name="hardness", rich_help_panel=_RUNS)
 app.command(rich_help_panel=_FILES)(validate)
 app.command(rich_help_panel=_FILES)(plan)
 app.command(rich_help_panel=_FILES)(schema)
+app.command(rich_help_panel=_CLUSTER)(render)
+app.command(rich_help_panel=_CLUSTER)(submit)
+app.command(rich_help_panel=_CLUSTER)(status)
+app.command(rich_help_panel=_CLUSTER)(logs)
+app.command(rich_help_panel=_CLUSTER)(ls)
+app.command(rich_help_panel=_CLUSTER)(cancel)
+app.command(rich_help_panel=_CLUSTER)(resume)
+app.command(rich_help_panel=_CLUSTER)(doctor)
+app.command(rich_help_panel=_PODS)(step)
+app.command(rich_help_panel=_PODS)(release)
 app.command(rich_help_panel=_PLACES)(bucket)
 app.add_typer(images, name="images", rich_help_panel=_PLACES)
 

@@ -42,6 +42,27 @@ Shard = Annotated[
 ]
 
 
+Pin = Annotated[
+    bool,
+    typer.Option(
+        "--pin",
+        help="Freeze once for all pods of a run: the first writes what names stand for into the store.",
+    ),
+]
+
+
+def frozen(spec: RunSpec, pin: bool) -> RunSpec:
+    """Return `spec` frozen; with `pin` as the first pod of the run froze it."""
+    if pin:
+        from dama.stages.pin import patiently, pinned
+        from dama.storage.uri import open_store
+
+        return patiently(lambda: pinned(spec, open_store(spec.storage)), typer.echo)
+    from dama.stages.freeze import freeze
+
+    return freeze(spec)
+
+
 def share_of(spec: RunSpec, shard: str | None) -> Share | None:
     """Return what --shard, or the pod's number, leaves to this process; None for all of it."""
     from dama.stages.share import Share
@@ -65,6 +86,19 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", help="The namespace.", show_default="the kubeconfig's"),
+]
+Context = Annotated[
+    str | None,
+    typer.Option("--context", help="The kubeconfig's context.", show_default="the current one"),
+]
+RunName = Annotated[
+    str, typer.Argument(metavar="NAME", help="The run's name, or NAME-HASH.", show_default=False)
+]
 
 
 def all_stages() -> tuple[Stage, ...]:

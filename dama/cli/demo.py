@@ -14,7 +14,9 @@ def demo(
     methods: Annotated[str, typer.Option(help="Methods to run, separated by commas.")] = "dpo,dama",
     facts: Annotated[
         Literal["rules", "vllm"],
-        typer.Option(help="Who splits captions into facts: rules, or a tiny Llama on vLLM (pip install vllm)."),
+        typer.Option(
+            help="Who splits captions into facts: rules, or a tiny Llama on vLLM (pip install vllm)."
+        ),
     ] = "rules",
 ) -> None:
     """Align a tiny LLaVA in a miniature world: no GPU, no download, minutes on two cores."""

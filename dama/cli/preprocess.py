@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from dama.cli.arguments import Overrides, RunFile, Shard, all_stages, console, program, share_of, typed
+from dama.cli.arguments import (
+    Overrides,
+    Pin,
+    RunFile,
+    Shard,
+    all_stages,
+    console,
+    frozen,
+    program,
+    share_of,
+    typed,
+)
 
 
 def preprocess(
@@ -12,6 +23,7 @@ def preprocess(
     runfile: RunFile,
     overrides: Overrides = [],  # noqa: B006 - typer's way
     shard: Shard = None,
+    pin: Pin = False,
 ) -> None:
     """Run the stages of RUNFILE up to alpha (data, facts, scores, alpha), reusing what is made.
 
@@ -23,7 +35,7 @@ def preprocess(
     from dama.spec.load import load
     from dama.stages.pipeline import run_all
 
-    spec, out = load(runfile, overrides), console()
+    spec, out = frozen(load(runfile, overrides), pin), console()
     goal = "data" if spec.hardness is None else "alpha"
     share = share_of(spec, shard)
     how, names = program(context.obj["debug"]), typed(runfile, overrides)

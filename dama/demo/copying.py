@@ -17,7 +17,7 @@ import torch
 _NOTES = 3
 """Heads that look back."""
 _FAST = 4
-"""Pairs of a head's dimensions that turn fast enough to tell neighbouring places apart; the others compare."""
+"""Pairs of a head's dimensions that turn fast enough to tell neighbouring places apart; others compare."""
 _PLACE, _LIKENESS = 6.0, 12.0
 """Weights of a place's nearness and of a token's likeness: higher, and training can hardly change them."""
 _NAME, _REST, _NOTE = 1.8, 0.3, 0.6

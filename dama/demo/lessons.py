@@ -1,7 +1,7 @@
 """What the tiny splitter learns: responses and the facts that they are made of, without end.
 
-Most are captions such as the tiny LLaVA writes. Some are malformed as its slips are, some are words in no order
-at all: what cannot be guessed has to be copied.
+Most are captions such as the tiny LLaVA writes. Some are malformed as its slips are, some are words in no
+order at all: what cannot be guessed has to be copied.
 """
 
 from __future__ import annotations

@@ -67,10 +67,7 @@ def ending(specs: Mapping[str, RunSpec], folder: Path) -> list[str]:
     from dama.storage.uri import open_store
 
     frozen = {method: freeze(spec) for method, spec in specs.items()}
-    runs = {
-        method: (spec, open_store(spec.storage), plan(spec, STAGES))
-        for method, spec in frozen.items()
-    }
+    runs = {method: (spec, open_store(spec.storage), plan(spec, STAGES)) for method, spec in frozen.items()}
     first, store, whole = next(iter(runs.values()))
     lines = [f"before      {_results(first, whole, 'baseline')}"]
     lines += [

@@ -1,9 +1,9 @@
 """The tiny splitter's tokens: byte-level pieces learned from its lessons, and how a talk is written in them.
 
 A response and the JSON list of its sentences are cut in the same places: what stands between two sentences
-is one piece in both (" " here, `", "` there), and a sentence is the same pieces wherever it stands. So a fact
-is copied piece by piece, and as long as what it is copied from. Every byte is a piece too: any text can be
-written.
+is one piece in both (a space here, `","` there), and a sentence is the same pieces wherever it stands. So a
+fact is copied piece by piece, and is as long as what it is copied from. Every byte is a piece too: any text
+can be written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dama.serving.chat import Messages
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 _PIECES = 512
-_CUTS = r'\[?"(?:, "|\])?|\s+(?=\p{Lu})|\n+'
+_CUTS = r'\[?"(?:,"|\])?|\s+(?=\p{Lu})|\n+'
 """What opens, parts and closes the strings of a list; spaces before a sentence; ends of lines."""
 
 # The instruction (role "system") is left out: the model knows one task, and it is the longest part by far.
@@ -40,12 +40,15 @@ def talk(lesson: Lesson) -> Messages:
 
 
 def reply(lesson: Lesson) -> str:
-    """Return the reply that a lesson teaches: its facts as a JSON list."""
-    return json.dumps(list(lesson.facts), ensure_ascii=False)
+    """Return the reply that a lesson teaches: its facts as a JSON list.
+
+    Without spaces, for vLLM forbids those in a forced list that is to hold no idle ones.
+    """
+    return json.dumps(list(lesson.facts), ensure_ascii=False, separators=(",", ":"))
 
 
 def splitter_tokenizer(lessons: Sequence[Lesson]) -> Any:  # noqa: ANN401 - transformers is untyped here
-    """Return a tokenizer whose pieces are frequent in `lessons`, with the chat template; same lessons, same."""
+    """Return a tokenizer with the pieces that are frequent in `lessons`, and the chat template."""
     from transformers import PreTrainedTokenizerFast
 
     pieces = Tokenizer(models.BPE())

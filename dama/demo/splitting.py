@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -33,9 +33,7 @@ def train_splitter(*, steps: int, seed: int, advance: Callable[[int], None]) -> 
     """
     tokenizer = splitter_tokenizer(list(islice(lessons(seed), _READ)))
     model = new_splitter(tokenizer, seed)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine(step, steps, _WARM_UP))
     losses = []
     model.train()
@@ -48,13 +46,18 @@ def train_splitter(*, steps: int, seed: int, advance: Callable[[int], None]) -> 
         schedule.step()
         losses.append(loss.item())
         advance(1)
-    last = losses[-max(1, steps // 10) :]
-    loss = sum(last) / len(last)
-    if not math.isfinite(loss):
+    return model.eval(), tokenizer, last_loss(losses)
+
+
+def last_loss(losses: Sequence[float]) -> float:
+    """Return the mean over the last tenth of the steps; TrainingError when it is no number."""
+    last = losses[-max(1, len(losses) // 10) :]
+    mean = sum(last) / len(last)
+    if not math.isfinite(mean):
         raise TrainingError(
-            f"the tiny splitter's loss is {loss} after {steps} steps", do="change world.splitter_steps"
+            f"the tiny splitter's loss is {mean} after {len(losses)} steps", do="change world.splitter_steps"
         )
-    return model.eval(), tokenizer, loss
+    return mean
 
 
 Written = tuple[list[int], list[int]]

@@ -12,7 +12,7 @@ from dama.torchvision_cpu import declare_missing_operators
 
 WIDTH, LAYERS, HEADS, HEAD_WIDTH, FEED_FORWARD = 128, 2, 4, 32, 256
 POSITIONS = 1024
-"""Tokens it reads; lessons have 150 at most."""
+"""Tokens it reads; lessons have some 60, and 250 at most."""
 _ROPE_THETA = 500_000.0
 """As Llama 3's: pairs that hardly turn over a caption's length compare tokens wherever they stand."""
 _STD = WIDTH**-0.5

@@ -11,7 +11,7 @@ import yaml
 
 from dama.errors import Problem, SpecError
 from dama.spec.paths import absolute
-from dama.spec.presets import METHODS, MODELS, SPLITTERS
+from dama.spec.presets import METHODS, MODELS, NONE, SPLITTERS
 from dama.spec.problems import validated
 from dama.spec.run import RunSpec
 
@@ -19,20 +19,23 @@ _TAGS = ("kind", "engine", "name")
 """Keys that say which of several forms a part has."""
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> RunSpec:
+def load(path: Path, overrides: Sequence[str] = (), *, here: bool = True) -> RunSpec:
     """Read the run file at `path`, with overrides like `train.seed=1` on top.
 
-    Relative paths in it start at the run file's folder. Raises SpecError with every problem.
+    Relative paths in it start at the run file's folder, unless it is not meant for this machine (`here`).
+    Raises SpecError with every problem.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError([Problem("(file)", f"cannot be read: {error}")], str(path)) from error
-    return parse(text, overrides, folder=path.resolve().parent, source=str(path))
+    return parse(text, overrides, folder=path.resolve().parent if here else None, source=str(path))
 
 
-def parse(text: str, overrides: Sequence[str] = (), *, folder: Path, source: str = "run file") -> RunSpec:
-    """Read a run file's text; `folder` is where its relative paths start."""
+def parse(
+    text: str, overrides: Sequence[str] = (), *, folder: Path | None, source: str = "run file"
+) -> RunSpec:
+    """Read a run file's text; `folder` is where its relative paths start, None leaves them as they are."""
     try:
         raw = read_yaml(text)
     except yaml.YAMLError as error:
@@ -48,7 +51,8 @@ def parse(text: str, overrides: Sequence[str] = (), *, folder: Path, source: str
             problems.append(Problem(f"--set {item}", str(error), do="write --set train.seed=1"))
     if problems:
         raise SpecError(problems, source)
-    return absolute(validated(_merged(layers, source), source), folder)
+    spec = validated(_merged(layers, source), source)
+    return spec if folder is None else absolute(spec, folder)
 
 
 def dump(spec: RunSpec) -> str:
@@ -118,6 +122,8 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
     layers = _facts_written_out(layers, problems)
     for number, layer in enumerate(layers):
         layer = dict(layer)
+        if layer.get("hardness") == NONE:
+            layer["hardness"] = None
         if number <= last:  # the word stands for the whole model, so what was written below it goes
             layer.pop("model", None)
         if isinstance(layer.get("method"), str):

@@ -13,14 +13,23 @@ _CLIP = {"scorer": {"engine": "open_clip"}}
 
 MODELS: dict[str, dict[str, Any]] = {
     "llava-7b": {
-        "model": {"kind": "hub", "id": "llava-hf/llava-1.5-7b-hf"},
+        "model": {
+            "kind": "hub",
+            "id": "llava-hf/llava-1.5-7b-hf",
+            "revision": "b234b804b114d9e37bb655e11cbbb5f5e971b7a9",
+        },
         "data": _RLAIF_V,
         "hardness": _CLIP,
     },
     "llava-13b": {
-        "model": {"kind": "hub", "id": "llava-hf/llava-1.5-13b-hf"},
+        "model": {
+            "kind": "hub",
+            "id": "llava-hf/llava-1.5-13b-hf",
+            "revision": "5dda2880bda009266dda7c4baff660b95ca64540",
+        },
         "data": _RLAIF_V,
         "hardness": _CLIP,
+        "cluster": {"train": {"memory_gib": 224}, "scratch": {"size_gib": 600}},
     },
     "tiny": {
         "model": {"kind": "miniature"},
@@ -39,10 +48,21 @@ MODELS: dict[str, dict[str, Any]] = {
             "zero": {"stage": 1},
         },
         "evaluate": {"benchmarks": [{"kind": "miniature"}], "max_new_tokens": 80, "batch": 250},
+        "cluster": {
+            "preprocess": {"cpus": 1, "memory_gib": 4},
+            "train": {"cpus": 1, "memory_gib": 5, "shm_gib": 1},
+            "evaluate": {"cpus": 1, "memory_gib": 4},
+            "scratch": {"size_gib": 10},
+            "store": {"size_gib": 10},
+            "grace_seconds": 120,
+        },
     },
 }
 
 METHODS = ("dpo", "d2po", "mdpo", "dama")
+
+NONE = "none"
+"""Stands for null in `hardness: none`, for helm drops keys whose value is null."""
 
 SPLITTERS: dict[str, dict[str, Any]] = {
     "qwen2.5-7b": {

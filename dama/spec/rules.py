@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dama.errors import Problem
+from dama.spec.broken import Broken
+from dama.spec.cluster_rules import cluster_rules
 from dama.spec.hardness import VllmFacts
 from dama.spec.method import Dama, Mdpo, uses_alpha_data
 
 if TYPE_CHECKING:
     from dama.spec.run import RunSpec
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A broken rule: the problem to show and every path the rule looked at."""
-
-    problem: Problem
-    looked_at: tuple[str, ...]
 
 
 class BrokenRules(ValueError):
@@ -31,7 +24,7 @@ class BrokenRules(ValueError):
 
 def broken_rules(spec: RunSpec) -> list[Broken]:
     """Return every rule across parts that `spec` breaks."""
-    return [*_layout(spec), *_method(spec), *_world(spec), *_benchmarks(spec)]
+    return [*_layout(spec), *_method(spec), *_world(spec), *_benchmarks(spec), *cluster_rules(spec)]
 
 
 def _layout(spec: RunSpec) -> list[Broken]:

@@ -9,6 +9,7 @@ from dama.spec.cluster import ClusterSpec
 from dama.spec.data import DataSpec
 from dama.spec.evaluate import EvaluateSpec
 from dama.spec.hardness import HardnessSpec
+from dama.spec.image import ImagesSpec
 from dama.spec.method import Dama, MethodSpec
 from dama.spec.model import ModelSpec
 from dama.spec.rules import BrokenRules, broken_rules
@@ -27,7 +28,7 @@ class RunSpec(Part):
     data: DataSpec
     """The preferences to learn from."""
     hardness: HardnessSpec | None = HardnessSpec()
-    """Data hardness; null to leave it out (`dpo` and `mdpo` only)."""
+    """Data hardness; null or `none` to leave it out (`dpo` and `mdpo` only)."""
     method: MethodSpec = Dama()
     """What is optimised; `dpo`, `d2po`, `mdpo`, `dama`, or written out."""
     train: TrainSpec = TrainSpec()
@@ -40,6 +41,8 @@ class RunSpec(Part):
     """What the cluster gives."""
     world: WorldSpec | None = None
     """The miniature world, where model, data, scorer or benchmark ask for it."""
+    images: ImagesSpec = ImagesSpec()
+    """The images of its pods on a cluster."""
 
     @model_validator(mode="after")
     def _rules(self) -> RunSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dama.spec.presets import METHODS, MODELS, SPLITTERS
+from dama.spec.presets import METHODS, MODELS, NONE, SPLITTERS
 from dama.spec.run import RunSpec
 
 _PAGE = "https://json-schema.org/draft/2020-12/schema"
@@ -16,6 +16,7 @@ def run_file_schema() -> dict[str, Any]:
     parts = schema["properties"]
     parts["model"] = _or_word(parts["model"], MODELS)
     parts["method"] = _or_word(parts["method"], METHODS)
+    parts["hardness"] = _or_word(parts["hardness"], [NONE])
     splitter = schema["$defs"]["VllmFacts"]["properties"]
     splitter["model"] = _or_word(splitter["model"], SPLITTERS)
     schema["required"] = ["model"]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from dama.errors import RestartMe
 from dama.spec.run import RunSpec
+from dama.stages.machines import check_spread, machines
 from dama.stages.share import INDEX, Share
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ PROGRAM = ("-m", "dama")
 """What python is given to understand `stage NAME RUNFILE`."""
 PARENT = "DAMA_PARENT_PID"
 """Set for a child: the process it must not outlive."""
+STAGE = "DAMA_STAGE"
+"""Set for a child: its stage, by which ranks on several machines know each other."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -38,7 +41,8 @@ def command(
 ) -> list[str]:
     """Return the command that runs one stage of a frozen run file, by torchrun when it has several ranks."""
     ranks = stage.ranks(spec)
-    start = ["-m", "dama.stages.torchrun", str(ranks)] if ranks > 1 else []
+    each = check_spread(spec, machines()).each(ranks)
+    start = ["-m", "dama.stages.torchrun", str(each)] if ranks > 1 else []
     part = ["--shard", str(share)] if stage.in_shards and share is not None and not share.whole else []
     return [sys.executable, *start, *program, "stage", stage.name, str(runfile), "--frozen", *part]
 
@@ -48,10 +52,10 @@ def environment(stage: Stage, spec: RunSpec) -> dict[str, str]:
 
     The pod's number is left out: a child's share is on its command line.
     """
-    environ = {**os.environ, PARENT: str(os.getpid())}
+    environ = {**os.environ, PARENT: str(os.getpid()), STAGE: stage.name}
     environ.pop(INDEX, None)
-    ranks = stage.ranks(spec)
-    if ranks > 1:
+    ranks = stage.ranks(spec) // machines().count
+    if stage.ranks(spec) > 1:
         share = spec.train.threads or max(1, (os.cpu_count() or 1) // ranks)
         environ["OMP_NUM_THREADS"] = str(share)
     return environ

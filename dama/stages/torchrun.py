@@ -18,7 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from dama.stages.launch import PARENT, live_as_child
+from dama.stages.launch import PARENT, STAGE, live_as_child
+from dama.stages.machines import machines
 
 FAILURE = "DAMA_FAILURE_FILE"
 """Set for ranks: the file that the first rank to fail makes, with its exit code in it."""
@@ -64,7 +65,10 @@ def leave(code: int) -> NoReturn:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run `python ARGUMENTS[1:]` in ARGUMENTS[0] ranks; return the exit code of the one that failed first."""
+    """Run `python ARGUMENTS[1:]` in ARGUMENTS[0] ranks here; return the exit code of the first that failed.
+
+    On several machines (`dama.stages.machines`) every one starts its own, and all ranks meet.
+    """
     from torch.distributed.elastic.multiprocessing.api import SignalException, _terminate_process_handler
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
@@ -72,6 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     live_as_child()
     logging.disable(logging.ERROR)  # whatever torch has to say about ranks that end, they say better
     ranks, *rest = arguments
+    meeting = machines().meeting(f"dama-{os.environ.get(STAGE, 'ranks')}")
     with tempfile.TemporaryDirectory(prefix="dama-ranks-") as folder:
         failure = Path(folder) / "failure"
         os.environ |= {FAILURE: str(failure), PARENT: str(os.getpid())}
@@ -85,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
         ours = ["--signals-to-handle", "SIGHUP,SIGQUIT"]  # the others are heard here
         patience = ["--shutdown-timeout", str(_PATIENCE_SECONDS)]
         try:
-            arguments = ["--standalone", "--nproc-per-node", ranks, "--log-dir", folder, *ours, *patience]
+            arguments = [*meeting, "--nproc-per-node", ranks, "--log-dir", folder, *ours, *patience]
             arguments += rest
             run(parse_args(arguments))  # type: ignore[no-untyped-call]
         except ChildFailedError as error:

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from dama.errors import CorruptArtifact, ObjectMissing
 from dama.storage.base import Progress, Store, check_key
 from dama.storage.layout import shard_name
+from dama.storage.whole import replacing, told
 
 Item = TypeVar("Item")
 COMMIT = "commit.json"
@@ -137,11 +138,23 @@ def fetch_artifact(
         part, path = commit.parts[name], folder / name
         if own is None and not (path.is_file() and path.stat().st_size == part.size):
             with suppress(ObjectMissing):  # told below, as every other fault of a part
-                store.get_file(f"{prefix}/{name}", path, progress)
+                _fetch(store, f"{prefix}/{name}", path, part.size, progress)
         verify(path, part, f"{store.uri}/{prefix}/{name}")
 
     in_parallel(fetch, commit.parts)
     return folder
+
+
+def _fetch(store: Store, key: str, path: Path, size: int, progress: Progress | None) -> None:
+    """Write what lies under `key` to the file at `path`, a small one by a single request."""
+    if size > _CHUNK:
+        store.get_file(key, path, progress)
+        return
+    data = store.get_bytes(key)
+    with told(path), replacing(path) as beside:
+        beside.write_bytes(data)
+    if progress is not None:
+        progress(len(data))
 
 
 def in_parallel(work: Callable[[Item], None], items: Iterable[Item]) -> None:

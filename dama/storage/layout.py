@@ -4,6 +4,7 @@ artifacts/<stage>/<digest>/...   what a stage made, named by what made it
 artifacts/<stage>/<digest>/commit.json
 artifacts/<stage>/<digest>/shards/00003/  one shard of a stage that works in shards, an artifact of its own
 artifacts/<stage>/<digest>/checkpoints/  where the making has got to; removed once the artifact is committed
+pins/<digest>.yaml               what a run file was frozen to, by its own digest, for the pods of a run
 artifacts/<answers>/<digest>/replies/     a judge's replies about these answers, kept while it judges
 runs/<run>/run.yaml              the frozen run file
 runs/<run>/stages/<stage>.json   when the stage ran, how long, or that it was reused
@@ -34,6 +35,11 @@ def artifact_prefix(stage: str, digest: str) -> str:
 def checkpoints_prefix(artifact: str) -> str:
     """Return the prefix of the checkpoints of an artifact's making."""
     return f"{artifact}/checkpoints"
+
+
+def pin_key(digest: str) -> str:
+    """Return the key of what the run file of this digest was frozen to."""
+    return f"pins/{digest[:32]}.yaml"
 
 
 def shard_name(shard: int | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +106,16 @@ class S3Store:
 
         name = self._key(key)
         with self._told(key):
-            for last in self._tries():
+            attempt = 0
+            while True:  # boto3 itself tries again only until the body begins
+                attempt += 1
                 body = self._client.get_object(Bucket=self.bucket, Key=name)["Body"]
-                with nullcontext() if last else suppress(HTTPClientError, IncompleteReadError):
+                try:
                     return bytes(body.read())
-        raise AssertionError("the last try returns or raises")
+                except (HTTPClientError, IncompleteReadError):
+                    if attempt == self._attempts:
+                        raise
+                    _pause(attempt)
 
     def get_file(self, key: str, path: Path, progress: Progress | None = None) -> None:
         """Write what lies under `key` to the file at `path`, whole or not at all."""
@@ -129,25 +134,15 @@ class S3Store:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield every key that starts with `prefix`, in order."""
-        asked = {"Bucket": self.bucket, "Prefix": self._root + check_prefix(prefix), "MaxKeys": self._page}
-        while True:
-            page = self._listed(prefix, asked)
-            for entry in page.get("Contents", ()):
-                if not entry["Key"].endswith("/"):  # a console's idea of an empty folder
-                    yield entry["Key"].removeprefix(self._root)
-            if not page.get("IsTruncated"):
-                return
-            asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
-
-    def _listed(self, prefix: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Return one page of a listing."""
-        from botocore.parsers import ResponseParserError
-
+        pages = self._client.get_paginator("list_objects_v2")
+        start = self._root + check_prefix(prefix)
         with self._told(prefix):
-            for last in self._tries():
-                with nullcontext() if last else suppress(ResponseParserError):
-                    return dict(self._client.list_objects_v2(**asked))
-        raise AssertionError("the last try returns or raises")
+            for page in pages.paginate(
+                Bucket=self.bucket, Prefix=start, PaginationConfig={"PageSize": self._page}
+            ):
+                for entry in page.get("Contents", ()):
+                    if not entry["Key"].endswith("/"):  # a console's idea of an empty folder
+                        yield entry["Key"].removeprefix(self._root)
 
     def delete(self, key: str) -> None:
         """Remove `key`; nothing happens when it is absent."""
@@ -178,16 +173,6 @@ class S3Store:
                 return True
         return False
 
-    def _tries(self) -> Iterator[bool]:
-        """Yield whether it is the last, for every try of an answer whose body may break off.
-
-        boto3 itself tries again only until the body begins. Pauses grow and are jittered, as its own do.
-        """
-        for number in range(1, self._attempts):
-            yield False
-            time.sleep(random.uniform(0.0, min(_LONGEST_PAUSE, 0.05 * 2**number)))
-        yield True
-
     def _key(self, key: str) -> str:
         return self._root + check_key(key)
 
@@ -195,7 +180,6 @@ class S3Store:
     def _told(self, key: str) -> Iterator[None]:
         """Turn boto's errors into ours."""
         from botocore import exceptions as boto
-        from botocore.parsers import ResponseParserError
 
         place = f"{self.uri}/{key}"
         try:
@@ -211,12 +195,7 @@ class S3Store:
                 f"no credentials for {self.uri}",
                 do="name the variables that hold them in storage.keys, or set up AWS credentials",
             ) from error
-        except (
-            boto.HTTPClientError,
-            boto.ConnectionError,
-            boto.IncompleteReadError,
-            ResponseParserError,
-        ) as error:
+        except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
             raise StoreUnreachable(
                 f"{self.endpoint} does not answer ({type(error).__name__}) for {place}",
                 do="check storage.endpoint_url and the network, then run the same command again",
@@ -287,3 +266,8 @@ def s3_client(spec: StorageSpec) -> Any:  # noqa: ANN401 - boto3 makes its class
         endpoint_url=str(spec.endpoint_url) if spec.endpoint_url is not None else None,
         config=Config(**options),
     )
+
+
+def _pause(attempt: int) -> None:
+    """Wait before another try: growing and jittered, as boto3's own pauses are."""
+    time.sleep(random.uniform(0.0, min(_LONGEST_PAUSE, 0.05 * 2**attempt)))

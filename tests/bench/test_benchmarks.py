@@ -73,6 +73,19 @@ def test_checkpoints() -> None:
 
 
 @pytest.mark.slow
+def test_preprocessing() -> None:
+    small = ["--preferences", "700", "1400", "--store-preferences", "600", "--repeats", "1"]
+    rows = _rows(_printed("preprocessing.py", *small))
+    for stage in ("data", "facts", "scores", "alpha"):
+        assert float(rows[f"1,400 {stage}"][1]) > 0
+    assert rows["peak GB of the chain"][1].startswith("asked <= 1.2: m")
+    assert rows["time, 1,400 to 700"][1].startswith("asked <= 4.2: m")
+    assert rows["alpha alone, preferences/s"][1].startswith("asked >= 3000: m")
+    assert float(rows["all three"][1]) > 0
+    assert rows["of the stages' time that S3 takes"][1].startswith("asked <= 0.1: m")
+
+
+@pytest.mark.slow
 def test_scoring() -> None:
     rows = _rows(_printed("scoring.py", "--shape", "minute", "--preferences", "3", "--repeats", "1"))
     assert [rows[way][2] for way in ("pairs", "whole context", "ours")] == ["30", "3", "3"]

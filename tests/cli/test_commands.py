@@ -68,6 +68,7 @@ def test_version() -> None:
         (("validate",), "see `dama validate --help`"),
         (("validate", "a.yaml", "--sett", "x"), "--sett"),
         (("demo", "--seed", "-1"), "--seed"),
+        (("demo", "--facts", "guesses"), "--facts"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments: tuple[str, ...], says: str) -> None:
@@ -127,7 +128,7 @@ def test_stage_names_the_stage_that_makes_its_input(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert "no stage is called 'fact'; wanted world, data, facts" in only_error(
+    assert "no stage is called 'fact'; wanted world, splitter, data, facts" in only_error(
         dama("stage", "fact", _jsonl_run(tmp_path))
     )
 

@@ -41,12 +41,16 @@ def test_its_name_is_of_seed_and_steps_and_moves_the_facts_not_the_world(tmp_pat
         ("world.seed=7", set()),
     ):
         new = plan(a_run(tmp_path, FACTS, override), STAGES)
-        kept = {name for name in ("world", "splitter", "data", "facts") if new[name].digest == old[name].digest}
+        kept = {
+            name for name in ("world", "splitter", "data", "facts") if new[name].digest == old[name].digest
+        }
         assert kept == same
 
 
 def test_without_a_world_the_run_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"hardness\.facts\.model: the miniature world, and the run file has no"):
+    with pytest.raises(
+        SpecError, match=r"hardness\.facts\.model: the miniature world, and the run file has no"
+    ):
         parse(f"model: llava-7b\nhardness: {{facts: {FACTS.split('=')[1]}}}\n", folder=tmp_path)
 
 

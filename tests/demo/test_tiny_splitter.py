@@ -6,17 +6,15 @@ import json
 import warnings
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dama.demo import splitting
 from dama.demo.lessons import Lesson, lessons
 from dama.demo.splitter_tokens import asked_tokens, reply_tokens, splitter_tokenizer, talk
-from dama.demo.splitting import reply_loss, train_splitter, written
+from dama.demo.splitting import last_loss, reply_loss, train_splitter, written
 from dama.demo.tiny_splitter import POSITIONS, new_splitter, save_splitter
 from dama.errors import TrainingError
 
@@ -31,7 +29,7 @@ def pieces(ids: list[int]) -> list[str]:
 
 @given(st.text(max_size=60))
 def test_any_text_is_written_and_read_back(text: str) -> None:
-    for written_text in (text, json.dumps([text, text], ensure_ascii=False)):
+    for written_text in (text, json.dumps([text, text], ensure_ascii=False, separators=(",", ":"))):
         ids = TOKENIZER(written_text, add_special_tokens=False).input_ids
         if not {TOKENIZER.pad_token_id, TOKENIZER.bos_token_id, TOKENIZER.eos_token_id} & set(ids):
             assert TOKENIZER.decode(ids) == written_text.encode(errors="replace").decode()
@@ -42,7 +40,7 @@ def test_a_sentence_is_the_same_pieces_in_a_response_and_in_a_reply() -> None:
         asked = asked_tokens(TOKENIZER, lesson)
         first, *between, last, end = reply_tokens(TOKENIZER, lesson)
         assert (pieces([first]), pieces([last]), end) == (['["'], ['"]'], TOKENIZER.eos_token_id)
-        comma, space = (TOKENIZER(text, add_special_tokens=False).input_ids for text in ('", "', " "))
+        comma, space = (TOKENIZER(text, add_special_tokens=False).input_ids for text in ('","', " "))
         assert len(comma) == len(space) == 1
         copied = [space[0] if token == comma[0] else token for token in between]
         response = TOKENIZER(lesson.response, add_special_tokens=False).input_ids
@@ -53,9 +51,7 @@ def test_a_sentence_is_the_same_pieces_in_a_response_and_in_a_reply() -> None:
 
 def test_the_template_leaves_the_instruction_out_and_closes_a_reply() -> None:
     text = TOKENIZER.apply_chat_template(talk(TWO), add_generation_prompt=True, tokenize=False)
-    assert text == (
-        "<s>Question:\nDescribe the image.\n\nResponse:\nA big red star. A cow.\n\nFacts:\n"
-    )
+    assert text == ("<s>Question:\nDescribe the image.\n\nResponse:\nA big red star. A cow.\n\nFacts:\n")
     said = [*talk(TWO), {"role": "assistant", "content": '["A cow."]'}]
     assert TOKENIZER.apply_chat_template(said, tokenize=False) == f'{text}["A cow."]</s>'
 
@@ -125,7 +121,8 @@ def test_the_folder_loads_without_a_warning_and_holds_no_pickle(learned: tuple[P
     assert asked_tokens(tokenizer, SEEN[0])[0] == 1
 
 
-def test_a_loss_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splitting, "_LEARNING_RATE", float("inf"))
+def test_the_loss_is_that_of_the_last_tenth_and_one_that_is_no_number_is_told() -> None:
+    assert last_loss([9.0] * 18 + [1.0, 2.0]) == 1.5
+    assert last_loss([3.0, 1.0]) == 1.0
     with pytest.raises(TrainingError, match="the tiny splitter's loss is nan after 3 steps"):
-        train_splitter(steps=3, seed=0, advance=lambda steps: None)
+        last_loss([1.0, 1.0, float("nan")])

@@ -125,6 +125,10 @@ class Elsewhere(LocalStore):
         self.fetched.append(key.rpartition("/")[2])
         super().get_file(key, path, progress)
 
+    def get_bytes(self, key: str) -> bytes:
+        self.fetched.append(key.rpartition("/")[2])
+        return super().get_bytes(key)
+
 
 def test_weights_are_not_fetched_to_look_at_a_run(finished: tuple[RunSpec, LocalStore, Any]) -> None:
     spec, local, whole = finished

@@ -38,7 +38,9 @@ def problems(text: str, *overrides: str) -> dict[str, str]:
 )
 def test_a_llava_preset_is_the_papers_setting(word: str, hub: str) -> None:
     spec = read(f"model: {word}")
-    assert spec.model == HubModel(id=f"llava-hf/{hub}")
+    assert isinstance(spec.model, HubModel)
+    assert spec.model.id == f"llava-hf/{hub}"
+    assert re.fullmatch("[0-9a-f]{40}", spec.model.revision)  # one commit, not what a branch holds today
     assert isinstance(spec.data, RlaifV)
     assert spec.method == Dama(beta=0.1, keep=12, gamma=0.9, filter="both", reading="paper")
     train = spec.train

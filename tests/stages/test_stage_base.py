@@ -31,10 +31,18 @@ class Remote(LocalStore):
         self._log = log
 
     def get_file(self, key: str, path: Path, progress: Progress | None = None) -> None:
+        self._note(key)
+        super().get_file(key, path, progress)
+
+    def get_bytes(self, key: str) -> bytes:
+        if not key.endswith("/commit.json"):
+            self._note(key)
+        return super().get_bytes(key)
+
+    def _note(self, key: str) -> None:
         with self._log.open("a") as log:
             log.write(f"{key}\n")
         time.sleep(0.05)
-        super().get_file(key, path, progress)
 
     def local(self, key: str) -> None:  # type: ignore[override]
         return None

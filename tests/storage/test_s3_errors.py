@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from rude_proxy import RudeProxy
 from s3_servers import BUCKET, KEYS, SECRET, Server, free_port
 
 from dama.errors import AccessRefused, ObjectMissing, StorageError, StoreFull, StoreUnreachable
@@ -193,3 +194,16 @@ def test_the_prefix_keeps_runs_apart(server: Server) -> None:
     assert root.get_bytes("one-more/deep/a") == b"2"
     assert list(one.keys()) == ["a"]
     assert root.uri == f"s3://{BUCKET}"
+
+
+@pytest.mark.parametrize("act", [lambda store: store.get_bytes("a"), lambda store: list(store.keys())])
+def test_an_answer_that_always_breaks_off_is_unreachable(
+    one_server: Callable[[str], Server], act: Callable[[S3Store], object]
+) -> None:
+    server = one_server("versitygw")
+    server.store("torn").put_bytes("a", b"x" * 1000)
+    with RudeProxy(server.address, lambda request, came: "break off") as proxy:
+        store = S3Store.from_spec(Server("proxy", proxy.address).spec("torn", attempts=3))
+        with pytest.raises(StoreUnreachable, match=r"does not answer|after every retry"):
+            act(store)
+        assert proxy.treated["break off"] == 3

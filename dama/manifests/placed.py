@@ -1,0 +1,133 @@
+"""A run file as its pods read it: images by digest, a store they reach, a namespace, scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dama.errors import Problem, SpecError
+from dama.spec.images import locked_images
+from dama.spec.run import RunSpec
+from dama.spec.storage import StorageSpec
+
+SCRATCH = "/scratch"
+BUCKET = "dama"
+STORE_PORT = 7070
+NAMESPACE = "default"
+ACCESS_KEY, SECRET_KEY = "S3_ACCESS_KEY", "S3_SECRET_KEY"
+_LOCAL = (("model", "path"), ("data", "uri"), ("data", "images"))
+
+
+def placed(spec: RunSpec, images: Callable[[], Mapping[str, str]] = locked_images) -> RunSpec:
+    """Return `spec`, read without making its paths absolute, as the pods of a run read it.
+
+    `images` gives the images that the run file leaves out. SpecError, with every problem, for what means
+    something on this machine only: folders outside the volumes of the run, variables without a Secret.
+    """
+    problems = [*_local(spec), *_secrets(spec)]
+    raw = spec.model_dump()
+    missing = [name for name in ("preprocess", "train", "control", "store") if raw["images"][name] is None]
+    if missing:
+        try:
+            known = images()
+        except SpecError as error:
+            problems += error.problems
+        else:
+            raw["images"] |= {name: known[name] for name in missing}
+    if problems:
+        raise SpecError(problems)
+    if brings_store(spec):
+        raw["storage"] |= {
+            "uri": f"s3://{BUCKET}",
+            "endpoint_url": f"http://{spec.name}-store:{STORE_PORT}",
+            "path_style": True,
+            "keys": {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY},
+        }
+    raw["storage"]["scratch"] = SCRATCH
+    raw["cluster"]["namespace"] = spec.cluster.namespace or NAMESPACE
+    return RunSpec.model_validate(raw)
+
+
+def brings_store(spec: RunSpec) -> bool:
+    """Say whether the run brings a store of its own: `storage.uri` is left out, or this was placed so."""
+    return spec.storage.uri == StorageSpec().uri or (
+        spec.storage.uri == f"s3://{BUCKET}"
+        and str(spec.storage.endpoint_url) == f"http://{spec.name}-store:{STORE_PORT}/"
+    )
+
+
+def variables(spec: RunSpec) -> dict[str, str]:
+    """Return the variables that the run file names, each with the path that names it."""
+    named: dict[str, str] = {}
+    keys = spec.storage.keys
+    if keys is not None and not brings_store(spec):
+        for key in ("access_key", "secret_key", "session_token"):
+            name = getattr(keys, key)
+            if name is not None:
+                named.setdefault(name, f"storage.keys.{key}")
+    facts = spec.hardness.facts if spec.hardness else None
+    key_env = getattr(facts, "key_env", None)
+    if key_env is not None:
+        named.setdefault(key_env, "hardness.facts.key_env")
+    for number, benchmark in enumerate(spec.evaluate.benchmarks):
+        judge = getattr(benchmark, "judge", None)
+        if judge is not None and judge.key_env is not None:
+            named.setdefault(judge.key_env, f"evaluate.benchmarks.{number}.judge.key_env")
+    return named
+
+
+def _secrets(spec: RunSpec) -> list[Problem]:
+    if spec.cluster.secret is not None:
+        return []
+    return [
+        Problem(
+            "cluster.secret",
+            f"nothing, and {path} names the variable {name}",
+            wanted=f"the name of a Secret with a key {name}",
+            do=f"kubectl create secret generic NAME --from-literal={name}=..., then set cluster.secret=NAME",
+        )
+        for name, path in variables(spec).items()
+    ]
+
+
+def _local(spec: RunSpec) -> list[Problem]:
+    raw: dict[str, Any] = spec.model_dump()
+    places = [(f"{part}.{key}", raw[part].get(key)) for part, key in _LOCAL]
+    scorer = (raw["hardness"] or {}).get("scorer", {})
+    weights = str(scorer.get("weights", ""))
+    if weights.startswith((".", "/", "~", "file://")):
+        places.append(("hardness.scorer.weights", weights))
+    facts = (raw["hardness"] or {}).get("facts", {})
+    if isinstance(facts.get("model"), dict):
+        places.append(("hardness.facts.model.path", facts["model"].get("path")))
+    for number, benchmark in enumerate(raw["evaluate"]["benchmarks"]):
+        places += [(f"evaluate.benchmarks.{number}.{key}", benchmark.get(key)) for key in ("data", "images")]
+    problems = [
+        Problem(
+            path,
+            f"'{text}' is a folder of this machine",
+            wanted="an address (hf://, s3://), or a path below one of cluster.volumes",
+            do="copy it to the bucket, or to a claim that cluster.volumes names",
+        )
+        for path, text in places
+        if text is not None and _is_local(text) and not _mounted(spec, text)
+    ]
+    if not brings_store(spec) and _is_local(spec.storage.uri):
+        problems.append(
+            Problem(
+                "storage.uri",
+                f"'{spec.storage.uri}' is a folder of this machine",
+                wanted="s3://bucket/prefix",
+                do="write a bucket, or leave storage.uri out: the run then brings a store of its own",
+            )
+        )
+    return problems
+
+
+def _is_local(text: str) -> bool:
+    return "://" not in text or text.startswith("file://")
+
+
+def _mounted(spec: RunSpec, text: str) -> bool:
+    path = text.removeprefix("file://")
+    return any(path.startswith(f"{volume.path.rstrip('/')}/") for volume in spec.cluster.volumes)

@@ -64,7 +64,8 @@ class Project:
 
     def run_all(self) -> None:
         """Bring everything up and see it to its end."""
-        self.compose("up", "--detach")
+        up = self.compose("up", "--detach", check=False)
+        assert up.returncode == 0, up.stderr[-2000:] + self.logs()
         assert self.ended("report") == 0, self.logs()
 
     def ended(self, service: str) -> int:

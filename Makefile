@@ -15,7 +15,7 @@ VLLM_INSTALLED = $(VLLM_VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow test-vllm bench bench-gpu bench-vllm lint format lock install clean \
-	images push sbom audit compose compose-test
+	images push sbom audit compose compose-test manifests e2e
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -73,6 +73,7 @@ push: $(INSTALLED) ## build, push to REGISTRY=host/path and write the digests in
 	@[ -n "$(REGISTRY)" ] || { echo "dama: error: no registry; to mend: make push REGISTRY=registry.example.org/team" >&2; exit 2; }
 	TORCH_INDEX="$(TORCH_INDEX)" images/make $(FLAVOUR) control train preprocess
 	images/push "$(REGISTRY)" $(FLAVOUR) "$(VENV)/bin/dama" $(LOCK)
+	@[ -n "$(LOCK)" ] || $(VENV)/bin/python -m dama.manifests.shipped .
 
 sbom: ## what is in each image, as SPDX, into build/sbom
 	images/sbom $(FLAVOUR) build/sbom
@@ -85,6 +86,19 @@ compose-test: $(INSTALLED) ## the images and compose.yaml, for real: resumed, in
 	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess
 	images/make cpu test
 	$(VENV)/bin/python -m pytest -m docker tests/images $(PYTEST_ARGS)
+
+manifests: $(INSTALLED) ## write what helm/ and k8s/ have from the code: schema, values, presets, images, rendered runs
+	$(VENV)/bin/python -m dama.manifests.shipped .
+
+# Where the cluster of the kubeconfig pulls from.
+E2E_REGISTRY ?= localhost:5000/dama-e2e
+E2E_LOCK = build/e2e.lock
+
+e2e: $(INSTALLED) ## the whole way on the cluster of the kubeconfig, with faults (training operator; some 20 minutes)
+	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess
+	tests/e2e/push "$(E2E_REGISTRY)" $(E2E_LOCK) "$(VENV)/bin/dama"
+	PATH="$(abspath $(VENV)/bin):$$PATH" DAMA_E2E_IMAGES=$(E2E_LOCK) \
+		$(VENV)/bin/python -m pytest -v -x tests/e2e/on_a_cluster.py $(PYTEST_ARGS)
 
 install: $(INSTALLED) ## only set up .venv
 

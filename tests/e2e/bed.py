@@ -81,6 +81,19 @@ class Bed:
         """Run kubectl in the namespace."""
         return run("kubectl", "--namespace", self.namespace, *arguments, stdin=stdin, check=check)
 
+    def apply(self, manifests: str) -> None:
+        """Apply manifests; webhooks of a busy cluster now and then do not answer, so more than once."""
+        said = [""]
+
+        def taken() -> bool:
+            said[0] = self.kubectl("apply", "--filename", "-", stdin=manifests, check=False)
+            return "rror from server" not in said[0]
+
+        try:
+            until("the manifests to be taken", taken, 120, pause=5.0)
+        except AssertionError as error:
+            raise AssertionError(said[0]) from error
+
     def dama(self, *arguments: str, check: bool = True) -> str:
         """Run dama on this machine against the namespace."""
         where = [] if arguments[0] in ("render",) else ["--namespace", self.namespace]

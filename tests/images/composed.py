@@ -27,6 +27,18 @@ store = open_store(load(__import__("pathlib").Path("run.yaml")).storage)
 for key in list(store.keys(f"artifacts/{sys.argv[1]}/")):
     store.delete(key)
 """
+_CHECKPOINT = """
+import time
+from pathlib import Path
+from dama.spec.load import load
+from dama.storage.uri import open_store
+store = open_store(load(Path("run.yaml")).storage)
+deadline = time.monotonic() + 300
+while not any("/checkpoints/" in k and k.endswith("/commit.json") for k in store.keys("artifacts/train/")):
+    if time.monotonic() > deadline:
+        raise SystemExit("no checkpoint in five minutes")
+    time.sleep(0.2)
+"""
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,10 @@ class Project:
     def commits(self) -> dict[str, Any]:
         """Return the commit of each stage in the store."""
         return dict(json.loads(self._python(_COMMITS)))
+
+    def wait_for_checkpoint(self) -> None:
+        """Wait until the store has a whole checkpoint of the training."""
+        self._python(_CHECKPOINT)
 
     def forget(self, stage: str) -> None:
         """Remove what a stage has made."""

@@ -16,7 +16,7 @@ import json
 from dama.spec.load import load
 from dama.storage.uri import open_store
 store = open_store(load(__import__("pathlib").Path("run.yaml")).storage)
-keys = [key for key in store.keys("artifacts/") if key.endswith("/commit.json") and "/shards/" not in key]
+keys = [key for key in store.keys("artifacts/") if key.endswith("/commit.json") and key.count("/") == 3]
 print(json.dumps({key.split("/")[1]: json.loads(store.get_bytes(key)) for key in keys}))
 """
 _FORGET = """

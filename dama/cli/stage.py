@@ -51,5 +51,7 @@ def stage(
     outcome = run_one(spec, name, stages, program=how, typed=names, share=share)
     if outcome.reused:
         console().print(f"{name}: already there, reused")
+    elif outcome.awaits is None and not frozen:
+        console().print(f"{name}: done in {outcome.seconds:.1f} s")
     if outcome.awaits is not None:
         console().print(f"{name}: {outcome.awaits}")

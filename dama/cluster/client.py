@@ -19,6 +19,9 @@ MANAGER = "dama"
 """Who owns the fields that `apply` writes."""
 _WAIT_SECONDS = 30.0
 _MISSING, _CONFLICT = 404, 409
+_BUSY = {429, 500, 502, 503, 504}
+"""The server, or a webhook that it asks, does not answer just now."""
+_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class Cluster:
@@ -182,27 +185,43 @@ class Cluster:
         headers = {"Accept": "application/json", "User-Agent": MANAGER}
         if form:
             headers["Content-Type"] = form
-        try:
-            return self._api.call_api(
-                path,
-                method,
-                query_params=query,
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _return_http_data_only=True,
-                _request_timeout=(5.0, None) if stream else _WAIT_SECONDS,
-            )
-        except ApiException as error:
-            if error.status in (allowed or ()) or (stream and error.status in (400, _MISSING)):
-                return None
-            raise _told(error, method, path) from error
-        except HTTPError as error:
-            raise ClusterError(
-                f"the cluster does not answer ({type(error).__name__})",
-                do="check the network and the kubeconfig (`kubectl cluster-info`)",
-            ) from error
+        pauses = iter(_PAUSES_SECONDS)
+        while True:
+            try:
+                return self._call(method, path, query, headers, body, stream)
+            except ApiException as error:
+                if error.status in (allowed or ()) or (stream and error.status in (400, _MISSING)):
+                    return None
+                pause = next(pauses, None) if error.status in _BUSY else None
+                if pause is None:
+                    raise _told(error, method, path) from error
+            except HTTPError as error:
+                raise ClusterError(
+                    f"the cluster does not answer ({type(error).__name__})",
+                    do="check the network and the kubeconfig (`kubectl cluster-info`)",
+                ) from error
+            time.sleep(pause)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]],
+        headers: dict[str, str],
+        body: Object | None,
+        stream: bool,
+    ) -> Any:  # noqa: ANN401 - urllib3's response
+        return self._api.call_api(
+            path,
+            method,
+            query_params=query,
+            header_params=dict(headers),
+            body=body,
+            auth_settings=["BearerToken"],
+            _preload_content=False,
+            _return_http_data_only=True,
+            _request_timeout=(5.0, None) if stream else _WAIT_SECONDS,
+        )
 
 
 def _told(error: Any, method: str, path: str) -> ClusterError:  # noqa: ANN401 - ApiException

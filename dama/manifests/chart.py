@@ -13,6 +13,7 @@ from dama.spec.images import OURS, RUN, UNPUSHED, read_lock
 from dama.spec.presets import MODELS, SPLITTERS
 from dama.spec.run import RunSpec
 from dama.spec.schema import run_file_schema
+from dama.spec.storage import StorageSpec
 
 DEFAULT_MODEL = "llava-7b"
 _NUMERIC = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
@@ -25,7 +26,7 @@ def chart_files() -> dict[str, str]:
         "values.yaml": values(),
         "values.schema.json": _json(values_schema()),
         "files/schema.json": _json(_bare(RunSpec.model_json_schema())),
-        "files/presets.json": _json({"models": MODELS, "splitters": SPLITTERS}),
+        "files/presets.json": _json(_presets()),
         "files/images.json": _json(_images()),
     }
 
@@ -79,6 +80,11 @@ def _described(key: str, part: Mapping[str, Any], defs: Mapping[str, Any], mark:
         yield from _described(
             name, {**inner, "default": given.get(name, inner.get("default"))}, defs, f"{mark}  "
         )
+
+
+def _presets() -> dict[str, Any]:
+    """Return the words of a run file, and the store's address that stands for none."""
+    return {"models": MODELS, "splitters": SPLITTERS, "store": StorageSpec().uri}
 
 
 def _images() -> dict[str, str]:

@@ -154,7 +154,8 @@ def _world(spec: RunSpec) -> list[Broken]:
             problem = Problem(
                 "evaluate.benchmarks",
                 f"{asked} scenes asked for, and the world holds out {spec.world.held_out}",
-                do="raise world.held_out or ask for fewer scenes",
+                do="raise world.held_out, or write evaluate.benchmarks: "
+                f"[{{kind: miniature, scenes: {spec.world.held_out}}}]",
             )
             return [Broken(problem, ("evaluate.benchmarks", "world.held_out"))]
         return []

@@ -22,7 +22,7 @@ class EnvKeys(Part):
 class StorageSpec(Part):
     """One folder or bucket prefix holds every artifact and run."""
 
-    uri: StoreUri = "runs"
+    uri: StoreUri = "store"
     """A folder (path or file://) or s3://bucket/prefix; a relative folder starts at the run file's."""
     endpoint_url: AnyHttpUrl | None = None
     """Address of an S3 server other than AWS."""

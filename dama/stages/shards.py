@@ -84,7 +84,7 @@ class Made:
         one = len(self.missing) == 1
         return (
             f"shard{'' if one else 's'} {shown}{more} of {self.count} "
-            f"{'is' if one else 'are'} still being made by others"
+            f"{'is' if one else 'are'} left to other processes"
         )
 
 

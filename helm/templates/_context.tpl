@@ -19,7 +19,7 @@ names, variables out of Secrets, ports. Every template starts with: $c := includ
   {{- end -}}
 {{- end -}}
 {{- if $problems }}{{ fail (printf "\n%s" (join "\n" $problems)) }}{{ end -}}
-{{- $brings := eq $spec.storage.uri "runs" -}}
+{{- $brings := not $spec.storage.uri -}}
 {{- $variables := include "dama.variables" $spec | fromJson -}}
 {{- $ports := include "dama.ports" $spec | fromJsonArray -}}
 {{- if $brings -}}
@@ -48,7 +48,7 @@ names, variables out of Secrets, ports. Every template starts with: $c := includ
 {{/* dama.variables: what the run file names and a Secret holds: {name: path that names it}. */}}
 {{- define "dama.variables" -}}
 {{- $named := dict -}}
-{{- if and .storage.keys (ne .storage.uri "runs") -}}
+{{- if and .storage.keys .storage.uri -}}
   {{- range $key := list "access_key" "secret_key" "session_token" -}}
     {{- $name := get $.storage.keys $key -}}
     {{- if and $name (not (hasKey $named $name)) }}{{ $_ := set $named $name (printf "storage.keys.%s" $key) }}{{ end -}}
@@ -69,7 +69,7 @@ names, variables out of Secrets, ports. Every template starts with: $c := includ
 
 {{/* dama.ports: TCP ports outside the run that its pods need, sorted; asked before the own store is filled in. */}}
 {{- define "dama.ports" -}}
-{{- $brings := eq .storage.uri "runs" -}}
+{{- $brings := not .storage.uri -}}
 {{- $addresses := list -}}
 {{- if $brings -}}
   {{- $addresses = append $addresses "http://store:7070/" -}}

@@ -51,7 +51,7 @@ at several keys and decide on objects, and what means nothing in a cluster. The 
     {{- $found = append $found (printf "cluster.secret: nothing, and %s names the variable %s; kubectl create secret generic NAME --from-literal=%s=..., then set cluster.secret=NAME" $path $name $name) -}}
   {{- end -}}
 {{- end -}}
-{{- if and (ne $spec.storage.uri "runs") (not (hasPrefix "s3://" $spec.storage.uri)) -}}
+{{- if and $spec.storage.uri (not (hasPrefix "s3://" $spec.storage.uri)) -}}
   {{- $found = append $found (printf "storage.uri: '%s' is a folder of this machine; write s3://bucket/prefix, or leave it out: the run then brings a store of its own" $spec.storage.uri) -}}
 {{- end -}}
 {{- range $path, $text := dict "model.path" (get $spec.model "path") "data.uri" (get $spec.data "uri") "data.images" (get $spec.data "images") -}}

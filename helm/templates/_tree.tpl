@@ -124,5 +124,7 @@ files/schema.json. Trees are handed back through boxes (dicts with a key v), for
 {{- if not (hasKey $layered.v "name") }}{{ $_ := set $layered.v "name" .root.Release.Name }}{{ end -}}
 {{- $full := dict -}}
 {{- include "dama.fill" (dict "defs" (get $schema "$defs") "node" $schema "value" $layered.v "box" $full) -}}
+{{- /* no address at all says below that the run brings its own store */ -}}
+{{- if eq $full.v.storage.uri (get $presets "store") }}{{ $_ := set $full.v.storage "uri" "" }}{{ end -}}
 {{- $_ := set .box "v" $full.v -}}
 {{- end -}}

@@ -122,7 +122,7 @@ def test_a_process_without_a_shard_of_its_own_leaves_the_rest_to_the_others(run:
     result = dama("evaluate", run, "--benchmark", "amber", "--shard", "1/2")
     assert (result.returncode, result.stderr) == (0, "")
     for name in ("baseline-answers", "answers"):
-        assert f"{name}: shard 0 of 1 is still being made by others" in result.stdout
+        assert f"{name}: shard 0 of 1 is left to other processes" in result.stdout
     for name in ("baseline", "evaluate"):
         assert f"{name}: left to the process that makes the last shard" in result.stdout
     assert "measure" not in result.stdout

@@ -59,7 +59,7 @@ def test_two_pods_by_their_numbers(runfile: Path) -> None:
     second = dama("preprocess", runfile, JOB_COMPLETION_INDEX="1")
     assert (second.returncode, second.stderr) == (0, "")
     assert "facts: split answers into facts (share 1/2)" in second.stdout
-    assert "facts: shard 0 of 1 is still being made by others" in second.stdout
+    assert "facts: shard 0 of 1 is left to other processes" in second.stdout
     assert "alpha: left to the process that makes the last shard" in second.stdout
     assert committed(runfile) == ["data"]
     first = dama("preprocess", runfile, JOB_COMPLETION_INDEX="0")
@@ -74,7 +74,7 @@ def test_two_pods_by_their_numbers(runfile: Path) -> None:
 def test_one_stage_takes_a_share_too(runfile: Path) -> None:
     assert dama("stage", "data", runfile, JOB_COMPLETION_INDEX="7").returncode == 0  # it has no shards
     one = dama("stage", "facts", runfile, JOB_COMPLETION_INDEX="1")
-    assert (one.returncode, one.stdout) == (0, "facts: shard 0 of 1 is still being made by others\n")
+    assert (one.returncode, one.stdout) == (0, "facts: shard 0 of 1 is left to other processes\n")
     typed = dama("stage", "facts", runfile, "--shard", "0/3", JOB_COMPLETION_INDEX="1")
     assert (typed.returncode, typed.stdout) == (0, "")
     assert committed(runfile) == ["data", "facts"]

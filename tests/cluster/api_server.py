@@ -42,6 +42,8 @@ class ApiServer:
     refused: set[tuple[str, str]] = field(default_factory=set)
     """(method, plural) pairs that answer 403."""
     kinds: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(KINDS))
+    busy: int = 0
+    """So many answers are 500, as when a webhook is away."""
     url: str = ""
     made: int = 0
 
@@ -77,6 +79,9 @@ class ApiServer:
         self, method: str, path: str, query: dict[str, list[str]], body: Object | None
     ) -> tuple[int, Any]:
         """Return status and body of an answer."""
+        if self.busy:
+            self.busy -= 1
+            return 500, {"message": "failed calling webhook"}
         steps = path.strip("/").split("/")
         if (method, steps[-1]) in self.refused or (
             method,

@@ -55,6 +55,17 @@ def test_a_refusal_is_told_in_the_servers_words(server: ApiServer, cluster: Clus
         cluster.get("Job", "a")
 
 
+def test_a_server_that_is_busy_is_asked_again_for_a_while(
+    server: ApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dama.cluster.client._PAUSES_SECONDS", (0.0, 0.0))
+    server.busy = 2
+    assert cluster.apply(JOB)["kind"] == "Job"
+    server.busy = 3
+    with pytest.raises(ClusterError, match="failed calling webhook"):
+        cluster.apply(JOB)
+
+
 def test_a_server_that_is_not_there_is_told_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

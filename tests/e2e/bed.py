@@ -55,7 +55,11 @@ SMALL: Mapping[str, Any] = {
 
 def run(*command: str, stdin: str | None = None, check: bool = True) -> str:
     """Return what a program printed; AssertionError with all it said when it fails and `check`."""
-    ended = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    for _ in range(12):
+        ended = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        if "failed calling webhook" not in ended.stderr:  # those of a busy cluster now and then do not answer
+            break
+        time.sleep(5)
     assert ended.returncode == 0 or not check, f"{' '.join(command)}\n{ended.stdout}\n{ended.stderr}"
     return ended.stdout + ("" if check else ended.stderr)
 
@@ -80,19 +84,6 @@ class Bed:
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl in the namespace."""
         return run("kubectl", "--namespace", self.namespace, *arguments, stdin=stdin, check=check)
-
-    def apply(self, manifests: str) -> None:
-        """Apply manifests; webhooks of a busy cluster now and then do not answer, so more than once."""
-        said = [""]
-
-        def taken() -> bool:
-            said[0] = self.kubectl("apply", "--filename", "-", stdin=manifests, check=False)
-            return "rror from server" not in said[0]
-
-        try:
-            until("the manifests to be taken", taken, 120, pause=5.0)
-        except AssertionError as error:
-            raise AssertionError(said[0]) from error
 
     def dama(self, *arguments: str, check: bool = True) -> str:
         """Run dama on this machine against the namespace."""

@@ -75,7 +75,7 @@ def copy_preprocessed(store: Store, prefix: str, folder: Path) -> None:
 
 def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder: Path) -> None:
     values = bed.values(folder, train={"max_steps": 24})
-    bed.helm("install", FIRST, str(ROOT / "helm"), "--values", str(values))
+    bed.helm("upgrade", "--install", FIRST, str(ROOT / "helm"), "--values", str(values))
 
     def held() -> None:
         job = bed.step(FIRST, "train", "pytorchjob")
@@ -118,7 +118,9 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
         rendered = bed.dama(
             "render", str(values), "--set", f"name={FIRST}", "--set", f"cluster.namespace={NAMESPACE}"
         )
-        bed.apply(rendered)  # holds training back, and the release lets it go
+        bed.kubectl(
+            "apply", "--filename", "-", stdin=rendered
+        )  # holds training back, and the release lets it go
         bed.wait_done(FIRST)
         assert made(store, FIRST, "train")["resumed_from"] >= 4
         assert store.size(f"runs/{FIRST}/report/report.html")
@@ -244,7 +246,9 @@ def test_kueue_admits_training_only_when_it_is_released_and_runs_take_turns(bed:
     versions = [
         line.split("/")[1] for line in run("kubectl", "api-versions").split() if line.startswith("kueue.")
     ]
-    bed.apply(QUEUES.format(version=sorted(versions)[-1], namespace=NAMESPACE))
+    bed.kubectl(
+        "apply", "--filename", "-", stdin=QUEUES.format(version=sorted(versions)[-1], namespace=NAMESPACE)
+    )
     names = ["turn-a", "turn-b"]
     with bed.bucket(f"{FIRST}-store") as store:
         for name in names:

@@ -41,8 +41,9 @@ def templated(values: dict[str, Any], *arguments: str, helm: str = HELMS[0] if H
 def objects_of(text: str) -> dict[tuple[str, str], Any]:
     """Return the objects of a YAML stream by kind and name, without those of helm's tests."""
     found = {}
-    for one in yaml.load_all(text, Loader=yaml.CSafeLoader):
-        if one and "helm.sh/hook" not in (one["metadata"].get("annotations") or {}):
+    read = [one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one]
+    for one in (each for top in read for each in top.get("items", [top])):
+        if "helm.sh/hook" not in (one["metadata"].get("annotations") or {}):
             found[one["kind"], one["metadata"]["name"]] = one
     return found
 

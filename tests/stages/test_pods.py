@@ -92,11 +92,11 @@ def test_a_pod_does_its_share_and_the_last_makes_alpha(
     runfile: Path, undisturbed: dict[str, bytes], notes: Path
 ) -> None:
     first = finish(start(runfile, "1/2"))
-    assert "facts: shards 0, 2, 4 of 6 are still being made by others" in first
+    assert "facts: shards 0, 2, 4 of 6 are left to other processes" in first
     assert "alpha: left to the process that makes the last shard" in first
     assert not any("/alpha/" in key for key in left(runfile))
     last = finish(start(runfile, "0/2"))
-    assert "being made by others" not in last
+    assert "left to other processes" not in last
     assert "alpha: hardness and alpha_data" in last
     assert left(runfile) == undisturbed
     assert len(list(notes.iterdir())) == 2 * SHARDS

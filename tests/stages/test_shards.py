@@ -89,13 +89,13 @@ def test_a_share_without_a_shard_of_its_own_does_nothing_and_ends_well(tmp_path:
     run_stage(spec, whole["data"], whole)
     outcome = run_stage(spec, whole["facts"], whole, Share(4, 5))
     assert log.opened == []
-    assert str(outcome.awaits) == "shards 0, 1, 2, 3 of 4 are still being made by others"
+    assert str(outcome.awaits) == "shards 0, 1, 2, 3 of 4 are left to other processes"
 
 
 def test_the_line_on_what_is_missing_stays_short() -> None:
-    assert str(Made(None, (3,), 13)) == "shard 3 of 13 is still being made by others"
+    assert str(Made(None, (3,), 13)) == "shard 3 of 13 is left to other processes"
     many = Made(None, tuple(range(1, 160, 2)), 160)
-    assert str(many) == "shards 1, 3, 5, 7, 9, 11, 13, 15 and 72 more of 160 are still being made by others"
+    assert str(many) == "shards 1, 3, 5, 7, 9, 11, 13, 15 and 72 more of 160 are left to other processes"
 
 
 def test_a_share_that_is_all_there_opens_no_engine(tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copyreg
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dama.errors import TrainingError
+
+if TYPE_CHECKING:
+    from deepspeed.runtime.zero.config import ZeroStageEnum
 
 
 class WeightsOnlyEngine:
@@ -17,7 +21,11 @@ class WeightsOnlyEngine:
     """
 
     def __init__(self, inner: Any) -> None:  # noqa: ANN401 - DeepSpeed's CheckpointEngine
+        from deepspeed.runtime.zero.config import ZeroStageEnum
+
         self._inner = inner
+        # Python 3.11.0 to 3.11.3 (Debian 12's) write an Enum's member as a call of getattr, which is code.
+        copyreg.pickle(ZeroStageEnum, _by_value)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return getattr(self._inner, name)
@@ -37,3 +45,7 @@ class WeightsOnlyEngine:
                 f"{Path(path).name} of the checkpoint cannot be read as plain data: {reason}",
                 do="delete that checkpoint; an older one or the start is used",
             ) from error
+
+
+def _by_value(stage: ZeroStageEnum) -> tuple[type[ZeroStageEnum], tuple[int]]:
+    return type(stage), (int(stage.value),)

@@ -204,3 +204,17 @@ def test_plain_tensors_are_read(tmp_path: Path) -> None:
     found = WeightsOnlyEngine(None).load(str(tmp_path / "x.pt"))
     assert found["weight"].tolist() == [0, 1, 2]
     assert found["step"] == 4
+
+
+def test_a_stage_written_by_an_older_python_is_plain_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deepspeed.runtime.zero.config import ZeroStageEnum
+
+    def as_3_11_2(stage: ZeroStageEnum, _: int) -> tuple[object, tuple[type, str]]:
+        return getattr, (type(stage), stage.name)
+
+    engine = WeightsOnlyEngine(None)
+    monkeypatch.setattr(ZeroStageEnum, "__reduce_ex__", as_3_11_2)
+    torch.save({"zero_stage": ZeroStageEnum.weights}, tmp_path / "x.pt")
+    assert engine.load(str(tmp_path / "x.pt")) == {"zero_stage": ZeroStageEnum.weights}

@@ -92,7 +92,11 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
     with bed.bucket(f"{FIRST}-store") as store:
         until(
             "the facts",
-            lambda: [key for key in store.keys("artifacts/facts/") if key.endswith("commit.json")],
+            lambda: [  # those of the stage, not of its shards
+                key
+                for key in store.keys("artifacts/facts/")
+                if key.endswith("/commit.json") and key.count("/") == 3
+            ],
         )
         held()
         for pod in bed.all("pod", run=FIRST, step="preprocess"):
@@ -119,9 +123,8 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
         rendered = bed.dama(
             "render", str(values), "--set", f"name={FIRST}", "--set", f"cluster.namespace={NAMESPACE}"
         )
-        bed.kubectl(
-            "apply", "--filename", "-", stdin=rendered
-        )  # holds training back, and the release lets it go
+        # this holds training back, and the release lets it go on
+        bed.kubectl("apply", "--filename", "-", stdin=rendered)
         bed.wait_done(FIRST)
         assert made(store, FIRST, "train")["resumed_from"] >= 4
         assert store.size(f"runs/{FIRST}/report/report.html")

@@ -21,12 +21,14 @@ from bed import ROOT, SMALL, Bed, final, made, record, run, until
 from dama.manifests.names import run_text
 from dama.manifests.placed import placed
 from dama.manifests.shipped import NOT_PUSHED
-from dama.spec.images import read_lock
+from dama.spec.images import OURS, read_lock
 from dama.spec.load import _laid_over, parse
 from dama.storage.base import Store
 
 NAMESPACE, FIRST = "dama-e2e", "first"
 MADE_ONCE = ("world", "splitter", "data", "facts", "scores", "alpha", "baseline")
+STEPS = 48
+"""Long enough to be disturbed; a checkpoint every four."""
 FLOAT32 = 2e-6
 """Losses near 0.7 that differ by less are equal to float32 rounding."""
 
@@ -74,7 +76,7 @@ def copy_preprocessed(store: Store, prefix: str, folder: Path) -> None:
 
 
 def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder: Path) -> None:
-    values = bed.values(folder, train={"max_steps": 24})
+    values = bed.values(folder, train={"max_steps": STEPS})
     bed.helm("upgrade", "--install", FIRST, str(ROOT / "helm"), "--values", str(values))
 
     def held() -> None:
@@ -90,7 +92,11 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
     with bed.bucket(f"{FIRST}-store") as store:
         until(
             "the facts",
-            lambda: [key for key in store.keys("artifacts/facts/") if key.endswith("commit.json")],
+            lambda: [  # those of the stage, not of its shards
+                key
+                for key in store.keys("artifacts/facts/")
+                if key.endswith("/commit.json") and key.count("/") == 3
+            ],
         )
         held()
         for pod in bed.all("pod", run=FIRST, step="preprocess"):
@@ -108,23 +114,21 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
             return [key for key in keys if "/checkpoints/" in key and key.endswith("commit.json")]
 
         until("a checkpoint in the bucket", checkpoints)
-        status = bed.dama("status", FIRST)
-        assert "train: training, dama:" in status
         processes = bed.kubectl("exec", pod["metadata"]["name"], "--", "python", "-c", _COUNT_RANKS)
         assert int(processes) == 4
         bed.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
         until("another training pod", lambda: _another(bed, pod["metadata"]["uid"]), 180)
 
+        until("its progress", lambda: "train: training, dama:" in bed.dama("status", FIRST), 180)
         rendered = bed.dama(
             "render", str(values), "--set", f"name={FIRST}", "--set", f"cluster.namespace={NAMESPACE}"
         )
-        bed.kubectl(
-            "apply", "--filename", "-", stdin=rendered
-        )  # holds training back, and the release lets it go
+        # this holds training back, and the release lets it go on
+        bed.kubectl("apply", "--filename", "-", stdin=rendered)
         bed.wait_done(FIRST)
         assert made(store, FIRST, "train")["resumed_from"] >= 4
         assert store.size(f"runs/{FIRST}/report/report.html")
-        assert final(store, FIRST)["step"] == 24
+        assert final(store, FIRST)["step"] == STEPS
     assert "done" in bed.dama("status", FIRST)
     assert "report: s3://dama" in bed.dama("logs", FIRST, "evaluate")
     pods = bed.all("pod", run=FIRST)
@@ -149,7 +153,7 @@ def test_helms_own_test_reaches_bucket_and_operator(bed: Bed) -> None:
 
 
 def test_the_disturbed_run_ends_with_the_loss_of_one_that_nobody_disturbed(bed: Bed, folder: Path) -> None:
-    values = bed.values(folder, name="calm", train={"max_steps": 24}, **elsewhere("calm"))
+    values = bed.values(folder, name="calm", train={"max_steps": STEPS}, **elsewhere("calm"))
     with bed.bucket(f"{FIRST}-store") as store:
         copy_preprocessed(store, "calm", folder)
         bed.dama("submit", str(values))  # follows it to its end
@@ -160,7 +164,7 @@ def test_the_disturbed_run_ends_with_the_loss_of_one_that_nobody_disturbed(bed: 
 
 def test_another_beta_is_a_new_run_on_the_same_alpha(bed: Bed, folder: Path) -> None:
     before = bed.step(FIRST, "train", "pytorchjob")
-    values = bed.values(folder, train={"max_steps": 24})
+    values = bed.values(folder, train={"max_steps": STEPS})
     bed.helm("upgrade", FIRST, str(ROOT / "helm"), "--values", str(values), "--set", "method.beta=0.2")
     after = bed.step(FIRST, "train", "pytorchjob")
     assert before is not None
@@ -204,7 +208,7 @@ def test_every_backend_ends_with_the_same_loss(bed: Bed, folder: Path, backend: 
     name = backend.replace(" ", "-")
     cluster: dict[str, Any] = {"nodes": 2} if backend == "two nodes" else {"backend": backend}
     values = bed.values(
-        folder, name=name, train={"max_steps": 24}, **_laid_over(elsewhere(name), {"cluster": cluster})
+        folder, name=name, train={"max_steps": STEPS}, **_laid_over(elsewhere(name), {"cluster": cluster})
     )
     with bed.bucket(f"{FIRST}-store") as store:
         copy_preprocessed(store, name, folder)
@@ -313,14 +317,10 @@ def test_the_tiny_overlay_runs_by_kubectl_alone(folder: Path) -> None:
         _laid_over({**SMALL, "cluster": {"namespace": "dama"}}, {"name": "tiny", "images": images()})
     )
     smaller = run_text(placed(parse(text, folder=None)))
+    shipped_images = {**{each: NOT_PUSHED.format(each) for each in OURS}, "store": read_lock()["store"]}
     replaced = [
-        {
-            "name": NOT_PUSHED.format(each).partition("@")[0],
-            "newName": image.partition("@")[0].rpartition(":")[0],
-        }
-        | {"digest": image.partition("@")[2]}
+        {"name": _name(shipped_images[each]), "newName": _name(image), "digest": image.partition("@")[2]}
         for each, image in images().items()
-        if each != "store"
     ]
     patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "dama"}}
     overlay = {
@@ -336,3 +336,9 @@ def test_the_tiny_overlay_runs_by_kubectl_alone(folder: Path) -> None:
             assert store.size("runs/tiny/report/report.html")
     finally:
         run("kubectl", "delete", "namespace", "dama", "--wait=false")
+
+
+def _name(image: str) -> str:
+    """Return registry and path of an image, which is what kustomize calls its name."""
+    rest = image.partition("@")[0]
+    return rest if "/" in rest.rpartition(":")[2] else rest.rpartition(":")[0]

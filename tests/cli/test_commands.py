@@ -267,8 +267,8 @@ def _finished(folder: Path, name: str) -> Path:
 
 def test_report_says_where_it_is_from_the_run_file_or_its_folder(tmp_path: Path) -> None:
     file = _finished(tmp_path, "mine")
-    folder = tmp_path / "runs" / "runs" / "mine"
-    (folder / "run.yaml").write_text(f"model: tiny\nname: mine\nstorage: {{uri: {tmp_path / 'runs'}}}\n")
+    folder = tmp_path / "store" / "runs" / "mine"
+    (folder / "run.yaml").write_text(f"model: tiny\nname: mine\nstorage: {{uri: {tmp_path / 'store'}}}\n")
     for run in (file, folder):
         result = dama("report", run)
         assert (result.returncode, result.stderr) == (0, "")
@@ -285,5 +285,5 @@ def test_report_of_a_run_that_never_was_says_how_to_start_it(tmp_path: Path) -> 
 
 def test_report_of_a_run_that_did_not_finish_says_so(tmp_path: Path) -> None:
     file = _finished(tmp_path, "half")
-    (tmp_path / "runs" / "runs" / "half" / "summary.json").unlink()
+    (tmp_path / "store" / "runs" / "half" / "summary.json").unlink()
     assert "report of run half" in only_error(dama("report", file))

@@ -160,10 +160,10 @@ def test_numbers_are_written_for_people() -> None:
 
 
 def test_the_shown_run_file_names_no_place_of_this_machine() -> None:
-    spec = spec_of(data={"kind": "rlaif-v", "uri": "secret/rows.parquet"})
+    spec = spec_of(data={"kind": "rlaif-v", "uri": "hidden/rows.parquet"})
     assert "/somewhere" in spec.data.uri  # type: ignore[union-attr]
     text = shown(spec)
     assert "somewhere" not in text
-    assert "secret" not in text
+    assert "hidden" not in text
     assert "…/rows.parquet" in text
     assert "storage" not in text

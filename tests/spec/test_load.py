@@ -168,7 +168,7 @@ def test_paths_start_at_the_run_file(tmp_path: Path) -> None:
     assert spec.model.path == str(tmp_path / "model")
     assert (spec.data.uri, spec.data.images) == ("/data/d.jsonl", str(Path("~/images").expanduser()))
     assert spec.hardness.scorer.model_dump()["weights"] == str(tmp_path / "deep" / "clip")
-    assert spec.storage.uri == str(tmp_path / "deep" / "store")
+    assert spec.storage.uri == str(tmp_path / "deep" / "runs")
     assert spec.storage.scratch == str(tmp_path / "deep" / "scratch")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -76,4 +77,5 @@ def main(stage: str, runfile: str, share: str = "0/1") -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is deaf to it
     main(*sys.argv[1:])

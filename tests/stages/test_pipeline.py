@@ -67,7 +67,9 @@ def test_the_run_keeps_its_frozen_file_records_report_and_summary(tmp_path: Path
     assert parse(store.get_bytes("runs/small/run.yaml").decode(), folder=Path("/")) == spec
     assert store.get_bytes("runs/small/report/report.html") == b"<p>all is well</p>"
     assert json.loads(store.get_bytes("runs/small/summary.json")) == {"name": "small"}
-    assert report_page(store, "small") == str(tmp_path / "runs" / "runs" / "small" / "report" / "report.html")
+    assert report_page(store, "small") == str(
+        tmp_path / "store" / "runs" / "small" / "report" / "report.html"
+    )
     whole = plan(spec, small_pipeline.STAGES)
     record = json.loads(store.get_bytes("runs/small/stages/train.json"))
     commit = read_commit(store, whole["train"].prefix)

@@ -166,4 +166,4 @@ def test_the_shown_run_file_names_no_place_of_this_machine() -> None:
     assert "somewhere" not in text
     assert "hidden" not in text
     assert "…/rows.parquet" in text
-    assert "storage" not in text
+    assert "\nstorage:" not in text

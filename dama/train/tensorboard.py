@@ -8,13 +8,18 @@ at its checkpoint's step; what was logged beyond it by the one before is purged 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from dama.errors import StorageError
 from dama.storage.base import Store
+
+log = logging.getLogger(__name__)
 
 _GROUPS = (
     ("reward_", "rewards/"),
@@ -41,23 +46,43 @@ def tag(name: str) -> str:
 
 
 class EventFiles:
-    """Where event files are written, and how they get into the store when that is elsewhere."""
+    """Where event files are written, and how they get into the store when that is elsewhere.
+
+    Curves are worth less than the training that draws them: training does not wait while they are copied,
+    and a copy that fails is said in a warning; the next one brings what it left out.
+    """
 
     def __init__(self, store: Store, prefix: str, scratch: Path) -> None:
         local = store.local(prefix)
         self.folder = local if local is not None else scratch / "tensorboard"
         self._store, self._prefix = (store if local is None else None), prefix
         self._copied: dict[str, int] = {}
+        self._copier = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dama-curves")
+        self._under_way: Future[None] | None = None
 
     def sync(self) -> None:
-        """Copy what has grown since the last time; nothing to do where the store is a local folder."""
-        if self._store is None or not self.folder.is_dir():
-            return
-        for path in sorted(self.folder.iterdir()):
-            size = path.stat().st_size
-            if self._copied.get(path.name) != size:
-                self._store.put_file(f"{self._prefix}/{path.name}", path)
-                self._copied[path.name] = size
+        """Begin to copy what has grown since the last time, unless a copy is still under way."""
+        if self._store is not None and (self._under_way is None or self._under_way.done()):
+            self._under_way = self._copier.submit(self._copy, self._store)
+
+    def finish(self) -> None:
+        """Copy what has grown, and come back when it is in the store or has failed."""
+        if self._under_way is not None:
+            self._under_way.result()
+        self.sync()
+        if self._under_way is not None:
+            self._under_way.result()
+        self._copier.shutdown()
+
+    def _copy(self, store: Store) -> None:
+        try:
+            for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+                size = path.stat().st_size
+                if self._copied.get(path.name) != size:
+                    store.put_file(f"{self._prefix}/{path.name}", path)
+                    self._copied[path.name] = size
+        except StorageError as error:
+            log.warning("the newest curves are not in the store: %s", error)
 
 
 class TensorBoard(TrainerCallback):
@@ -98,7 +123,7 @@ class TensorBoard(TrainerCallback):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-            self._events.sync()
+            self._events.finish()
 
 
 def _flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, bool | int | float | str]]:

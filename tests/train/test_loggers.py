@@ -2,13 +2,14 @@
 
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from trainings import Result, run_training, small_training
 
-from dama.errors import ToolMissing
+from dama.errors import StoreUnreachable, ToolMissing
 from dama.stages.logger_packages import require_loggers
 from dama.storage.local import LocalStore
 from dama.train.tensorboard import EventFiles, tag
@@ -145,19 +146,59 @@ class _Far(LocalStore):
         super().put_file(key, path, progress)
 
 
+def _grow(events: EventFiles, text: bytes) -> None:
+    events.folder.mkdir(parents=True, exist_ok=True)
+    (events.folder / "events.1").write_bytes(text)
+
+
 def test_event_files_are_copied_to_a_far_store_when_they_have_grown(tmp_path: Path) -> None:
     store = _Far(tmp_path / "store")
-    events = EventFiles(store, "runs/r/tensorboard", tmp_path / "scratch")
-    events.sync()
-    assert store.sent == []
-    events.folder.mkdir(parents=True)
-    (events.folder / "events.1").write_bytes(b"one")
-    events.sync()
-    events.sync()
-    (events.folder / "events.1").write_bytes(b"one and two")
-    events.sync()
-    assert store.sent == ["runs/r/tensorboard/events.1"] * 2
+    for text in (b"one", b"one", b"one and two"):
+        events = EventFiles(store, "runs/r/tensorboard", tmp_path / "scratch")
+        _grow(events, text)
+        events.sync()
+        events.finish()
     assert store.get_bytes("runs/r/tensorboard/events.1") == b"one and two"
+    assert store.sent == ["runs/r/tensorboard/events.1"] * 3  # once each, though asked twice
+
+
+def test_nothing_is_copied_before_anything_is_drawn(tmp_path: Path) -> None:
+    store = _Far(tmp_path / "store")
+    EventFiles(store, "runs/r/tensorboard", tmp_path / "scratch").finish()
+    assert store.sent == []
+
+
+class _Away(_Far):
+    """A store that is away while `away` is set, and that makes who copies wait while `hold` is not."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.away, self.hold = True, threading.Event()
+
+    def put_file(self, key: str, path: Path, progress: Any = None) -> None:
+        self.hold.wait()
+        if self.away:
+            raise StoreUnreachable(f"nobody answers for {key}")
+        super().put_file(key, path, progress)
+
+
+def test_a_store_that_is_away_neither_ends_nor_halts_a_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = _Away(tmp_path / "store")
+    events = EventFiles(store, "runs/r/tensorboard", tmp_path / "scratch")
+    _grow(events, b"one")
+    events.sync()  # comes back though the store holds the copy up
+    events.sync()
+    store.hold.set()
+    events.finish()
+    assert "nobody answers" in caplog.text
+    assert store.sent == []
+
+    store.away = False
+    again = EventFiles(store, "runs/r/tensorboard", tmp_path / "scratch")
+    again.finish()
+    assert store.get_bytes("runs/r/tensorboard/events.1") == b"one"
 
 
 def test_event_files_are_written_in_a_local_store_itself(tmp_path: Path) -> None:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import shlex
-import signal
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from dama.errors import MissingInput, ObjectMissing, RestartMe, StageFailed
+from dama.errors import MissingInput, ObjectMissing, StageFailed
 from dama.spec.load import dump
 from dama.spec.run import RunSpec
 from dama.stages.base import Outcome, Planned, Stage, plan, record_outcome, run_stage
 from dama.stages.freeze import freeze
-from dama.stages.launch import PROGRAM, Ended, call, command, environment, under_torchrun
+from dama.stages.launch import PROGRAM, under_torchrun
+from dama.stages.process import frozen_file, hand_on, no_commit, run_process
 from dama.stages.publish import publish
 from dama.stages.share import Share
 from dama.storage.base import Store
-from dama.storage.commit import COMMIT, read_commit
-from dama.storage.layout import CURVES, checkpoints_prefix, run_prefix
+from dama.storage.commit import read_commit
+from dama.storage.layout import CURVES, run_prefix
 from dama.storage.uri import open_store
-
-RESTARTS = 5
-"""How often in a row a stage may ask for another start without having got further."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +66,7 @@ def run_all(
     _say_plan(console, spec, store, whole, {name for name, commit in commits.items() if commit})
     _write_runfile(store, spec)
     ran = []
-    with tempfile.TemporaryDirectory(prefix="dama-run-") as folder:
-        runfile = Path(folder) / "run.yaml"
-        runfile.write_text(dump(spec), encoding="utf-8")
+    with frozen_file(spec) as runfile:
         for name, planned in whole.items():
             commit = commits[name]
             if commit is not None:
@@ -147,19 +139,12 @@ def run_one(
             record_outcome(store, spec.name, planned, Outcome(commit, reused=True, seconds=0.0))
             return Outcome(commit, reused=True, seconds=0.0)
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="dama-run-") as folder:
-            runfile = Path(folder) / "run.yaml"
-            runfile.write_text(dump(spec), encoding="utf-8")
+        with frozen_file(spec) as runfile:
             ended = run_process(spec, planned, runfile, program=program, typed=typed, again=False)
-        if ended.code == RestartMe.exit_code:
-            raise SystemExit(RestartMe.exit_code)  # a rank has said why
-        if ended.signal is not None and ended.code:
-            if planned.stage.goes_on and ended.code > 0:  # it came while the ranks were being started
-                raise RestartMe("stopped before the first step; the same command goes on")
-            ended.stop()
+        hand_on(ended, planned)
         commit = read_commit(store, planned.prefix)
         if commit is None:
-            raise StageFailed(f"stage '{name}' ended well and left no commit in {store.uri}/{planned.prefix}")
+            raise no_commit(store, planned)
         return Outcome(commit, reused=False, seconds=time.monotonic() - started)
     return run_stage(spec, planned, whole, share)
 
@@ -173,62 +158,6 @@ def find(whole: Mapping[str, Planned], name: str, stages: tuple[Stage, ...]) -> 
             f"this run has no stage '{name}'", wanted=", ".join(whole), do="see `dama validate RUNFILE`"
         )
     raise StageFailed(f"no stage is called '{name}'", wanted=", ".join(stage.name for stage in stages))
-
-
-def run_process(
-    spec: RunSpec,
-    planned: Planned,
-    runfile: Path,
-    *,
-    program: Sequence[str] = PROGRAM,
-    typed: str = "RUNFILE",
-    again: bool = True,
-    share: Share | None = None,
-    verb: str = "run",
-) -> Ended:
-    """Run one stage of the frozen `runfile` as a process; say how it ended, StageFailed when it failed.
-
-    A stage that asks for another start gets it with `again`: as often as it likes while each start brings a
-    newer checkpoint, else RESTARTS times. It returns with code 0, or 75 without `again`, or when this process
-    got a signal meanwhile.
-    """
-    stage, store = planned.stage, open_store(spec.storage)
-    argv, environ = command(stage, spec, runfile, program, share), environment(stage, spec)
-    starts, restarts, mark = 0, 0, _newest_commit(store, planned)
-    while True:
-        ended = call(argv, environ)
-        starts += 1
-        if ended.signal is not None or ended.code == 0:
-            return ended
-        if ended.code != RestartMe.exit_code:
-            break
-        if not again:
-            return ended
-        before, mark = mark, _newest_commit(store, planned)
-        restarts = 0 if mark > before else restarts + 1
-        if restarts > RESTARTS:
-            break
-    code = ended.code
-    if code < 0:
-        how = f"was ended by {signal.Signals(-code).name}"
-        if -code == signal.SIGKILL:
-            how += " (is memory short?)"
-    elif code == RestartMe.exit_code:
-        how = f"asked for another start {starts} times"
-    else:
-        how = f"failed with exit code {code}"
-    part = "" if share is None else f" --shard {share}"
-    repeat = f"`dama stage {shlex.quote(stage.name)} {typed}{part if stage.in_shards else ''}`"
-    raise StageFailed(
-        f"stage '{stage.name}' {how}",
-        do=f"see its line above; {repeat} repeats it, `dama {verb} {typed}{part}` goes on",
-    )
-
-
-def _newest_commit(store: Store, planned: Planned) -> str:
-    """Return the newest commit below an artifact's prefix, its checkpoints', which sort by their step."""
-    keys = store.keys(f"{checkpoints_prefix(planned.prefix)}/")
-    return max((key for key in keys if key.endswith(f"/{COMMIT}")), default="")
 
 
 def _say_plan(

@@ -7,21 +7,17 @@ the commit that is written on the other one.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from dama.errors import RestartMe, StageFailed
-from dama.spec.load import dump
 from dama.spec.run import RunSpec
 from dama.stages.base import Outcome, Planned, Stage, plan, record_outcome
 from dama.stages.launch import PROGRAM
 from dama.stages.machines import machines
-from dama.stages.pipeline import run_process
+from dama.stages.process import frozen_file, hand_on, no_commit, run_process
 from dama.stages.publish import publish
 from dama.storage.base import Store
 from dama.storage.commit import read_commit
@@ -52,9 +48,7 @@ def run_step(
     Raises StageFailed for a stage that fails, SystemExit with RestartMe's code for one that saved its state.
     """
     store, whole = open_store(spec.storage), plan(spec, stages)
-    with tempfile.TemporaryDirectory(prefix="dama-step-") as folder:
-        runfile = Path(folder) / "run.yaml"
-        runfile.write_text(dump(spec), encoding="utf-8")
+    with frozen_file(spec) as runfile:
         for name in names:
             planned = whole.get(name)
             if planned is None:
@@ -66,12 +60,7 @@ def run_step(
                 continue
             console.print(f"[bold]{name}[/]: {escape(planned.stage.title)}")
             ended = run_process(spec, planned, runfile, program=program, typed=typed, again=False, verb=verb)
-            if ended.code == RestartMe.exit_code:
-                raise SystemExit(RestartMe.exit_code)  # a rank has said why
-            if ended.signal is not None and ended.code:
-                if planned.stage.goes_on and ended.code > 0:
-                    raise RestartMe("stopped before the first step; the same command goes on")
-                ended.stop()
+            hand_on(ended, planned)
             _await_commit(store, planned)
     publish(store, spec, whole)
 
@@ -81,7 +70,6 @@ def _await_commit(store: Store, planned: Planned, pause: Callable[[float], None]
     waited = 0.0
     while read_commit(store, planned.prefix) is None:
         if machines().count == 1 or waited > _COMMIT_SECONDS:
-            name = planned.stage.name
-            raise StageFailed(f"stage '{name}' ended well and left no commit in {store.uri}/{planned.prefix}")
+            raise no_commit(store, planned)
         pause(_PAUSE_SECONDS)
         waited += _PAUSE_SECONDS

@@ -18,7 +18,8 @@ from small_runs import PROGRAM, Said, ended, spec_of, store_of, worked
 from dama.errors import StageFailed
 from dama.spec.load import dump
 from dama.stages.base import plan
-from dama.stages.pipeline import RESTARTS, run_one
+from dama.stages.pipeline import run_one
+from dama.stages.process import RESTARTS
 
 
 def test_a_stage_that_asks_for_another_start_gets_it(

@@ -28,7 +28,7 @@ from dama.benchmarks.asking import Asked, Asker
 from dama.benchmarks.base import Mode, answers_by_id
 from dama.benchmarks.files import BenchmarkFiles, take
 from dama.benchmarks.judged import ask, judged_result
-from dama.benchmarks.own_prompt import our_prompt, own_system_message
+from dama.benchmarks.own_prompt import by_us, our_prompt, own_system_message
 from dama.benchmarks.tally import Shown, Tally
 from dama.records import Answer, BenchmarkResult, Question
 
@@ -165,7 +165,7 @@ class LlavaBench:
         self._system = _SYSTEM if system is None else system
         rule = our_prompt("llava_bench").rstrip("\n").format(context=_CONTEXT[self._wild])
         self._rules = dict.fromkeys(CATEGORIES, (_ROLE, rule))
-        names = [f"dama, version {self.version}" if system is None else script]
+        names = [by_us(self.version) if system is None else script]
         if self._files.find("rule.json") is not None:
             rules = self._files.json("rule.json")
             for category in CATEGORIES:

@@ -26,7 +26,7 @@ from dama.benchmarks.asking import Asked, Asker
 from dama.benchmarks.base import Mode, answers_by_id
 from dama.benchmarks.files import BenchmarkFiles, take
 from dama.benchmarks.judged import ask, judged_result
-from dama.benchmarks.own_prompt import our_prompt, own_prompt
+from dama.benchmarks.own_prompt import judge_prompt
 from dama.benchmarks.tally import Shown, Tally
 from dama.records import Answer, BenchmarkResult, Question
 
@@ -82,10 +82,8 @@ class MMVet:
             )
             known = tuple(name for name in ABILITIES if name in abilities)
             self._rows[str(id)] = Row(str(image), str(question), str(truth), known)
-        theirs = own_prompt(self._files, _SCRIPT, "prompt")
-        self._prompt = our_prompt("mm_vet") if theirs is None else theirs
-        self._room = 16 if theirs is None else 3  # the evaluator's own, enough for a number and nothing else
-        self._prompt_of = f"dama, version {self.version}" if theirs is None else _SCRIPT
+        self._prompt = judge_prompt(self._files, _SCRIPT, "prompt", ours="mm_vet", version=self.version)
+        self._room = 3 if self._prompt.theirs else 16  # 3 is the evaluator's own: a number and nothing else
         self.data_digest = self._files.digest()
 
     def questions(self) -> Iterator[Question]:
@@ -125,7 +123,7 @@ class MMVet:
             n,
             asked=len(self._rows),
             unread=unread,
-            details={"prompt": self._prompt_of},
+            details={"prompt": self._prompt.source},
         )
 
     def _next(self, id: str, answer: str, replies: tuple[str, ...]) -> Asked | None:
@@ -134,7 +132,7 @@ class MMVet:
             return None
         row = self._rows[id]
         truth = row.truth.replace("<AND>", " <AND> ").replace("<OR>", " <OR> ")
-        prompt = self._prompt + "\n" + " | ".join([row.question, truth, answer, ""])
+        prompt = self._prompt.text + "\n" + " | ".join([row.question, truth, answer, ""])
         if replies:
             prompt += _AGAIN
         return Asked(

@@ -29,7 +29,7 @@ from dama.benchmarks.asking import Asked, Asker
 from dama.benchmarks.base import Mode, answers_by_id
 from dama.benchmarks.files import BenchmarkFiles, take
 from dama.benchmarks.judged import ask, judged_result
-from dama.benchmarks.own_prompt import our_prompt, own_prompt
+from dama.benchmarks.own_prompt import judge_prompt
 from dama.benchmarks.tally import Shown, Tally
 from dama.records import Answer, BenchmarkResult, Question
 
@@ -93,9 +93,8 @@ class MMHal:
             self._rows[str(image)] = Row(
                 str(image), source, ", ".join(content), str(question), str(truth), str(kind)
             )
-        theirs = own_prompt(self._files, _SCRIPT, "template")
-        self._prompt_of = _SCRIPT if theirs is not None else f"dama, version {self.version}"
-        self._prompt = (our_prompt("mmhal") if theirs is None else theirs).split("{}")
+        prompt = judge_prompt(self._files, _SCRIPT, "template", ours="mmhal", version=self.version)
+        self._prompt, self._prompt_of = prompt.text.split("{}"), prompt.source
         if len(self._prompt) != 5:
             raise self._files.malformed(_SCRIPT, "has a template without four places")
         self.data_digest = self._files.digest()

@@ -36,7 +36,7 @@ from dama.benchmarks.coco_objects import CocoObjects, Named
 from dama.benchmarks.coco_truth import coco_truth
 from dama.benchmarks.files import BenchmarkFiles, take
 from dama.benchmarks.judged import Judged, ask, judged_result
-from dama.benchmarks.own_prompt import our_prompt, own_prompt
+from dama.benchmarks.own_prompt import judge_prompt
 from dama.benchmarks.tally import Shown, Tally
 from dama.records import Answer, BenchmarkResult, Question
 
@@ -97,9 +97,9 @@ class ObjectHalBench:
             mode: CocoObjects(synonyms, mode) for mode in ("official", "robust")
         }
         self._truth = coco_truth(self._files, set(self._questions), self._objects)
-        theirs = own_prompt(self._files, _SCRIPT, "prompt_template")
-        self._prompt = our_prompt("object_halbench") if theirs is None else theirs
-        self._prompt_of = f"dama, version {self.version}" if theirs is None else _SCRIPT
+        self._prompt = judge_prompt(
+            self._files, _SCRIPT, "prompt_template", ours="object_halbench", version=self.version
+        )
         self.data_digest = self._files.digest()
 
     def questions(self) -> Iterator[Question]:
@@ -156,7 +156,7 @@ class ObjectHalBench:
             unread=unread,
             details={
                 "objects": "synonyms, lemma match" if self._asker is None else "judge",
-                **({} if self._asker is None else {"prompt": self._prompt_of}),
+                **({} if self._asker is None else {"prompt": self._prompt.source}),
                 **({"official": "the script fails on replies without a list"} if fails else {}),
             },
         )
@@ -166,7 +166,7 @@ class ObjectHalBench:
         if len(text.split()) <= _SHORT or read or len(replies) == _ASKS:
             return None
         question = self._questions[id].prompt
-        prompt = self._prompt.replace("{question}", question).replace("{answer}", text)
+        prompt = self._prompt.text.replace("{question}", question).replace("{answer}", text)
         return Asked((("system", prompt),))
 
     def _described(self, id: str, text: str, replies: tuple[str, ...], mode: Mode) -> Described | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from importlib.resources import files as resources
+from typing import NamedTuple
 
 from dama.benchmarks.files import BenchmarkFiles
 
@@ -17,7 +18,36 @@ def our_prompt(name: str) -> str:
     return resources("dama.benchmarks").joinpath(f"{name}_prompt.txt").read_text(encoding="utf-8")
 
 
-def own_prompt(files: BenchmarkFiles, script: str, variable: str) -> str | None:
+class JudgePrompt(NamedTuple):
+    """What a judge is asked with."""
+
+    text: str
+    source: str
+    """Whose words they are, for the result."""
+    theirs: bool
+    """Whether they are the authors'."""
+
+
+def judge_prompt(
+    files: BenchmarkFiles, script: str, variable: str, *, ours: str, version: str
+) -> JudgePrompt:
+    """Return the text that `script` assigns to `variable`, where it lies beside the data, else `ours`.
+
+    `ours` is the name of a prompt in our words, `version` the benchmark's. DataError when the script is there
+    and assigns no text.
+    """
+    theirs = _own_prompt(files, script, variable)
+    if theirs is not None:
+        return JudgePrompt(theirs, script, theirs=True)
+    return JudgePrompt(our_prompt(ours), by_us(version), theirs=False)
+
+
+def by_us(version: str) -> str:
+    """Say in a result that the words are ours, and of which version of the benchmark."""
+    return f"dama, version {version}"
+
+
+def _own_prompt(files: BenchmarkFiles, script: str, variable: str) -> str | None:
     """Return the text that `script` assigns to `variable`, None without the script."""
     if files.find(script) is None:
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 
 from dama.benchmarks.asking import Asked, Replies, Reply, Turn
@@ -86,9 +87,14 @@ class Judge:
         self.budget = Budget(spec)
 
     def ask(self, benchmark: str, ids: Sequence[str], turn: Turn) -> Replies:
-        """Ask about every question, `concurrency` at a time; the first error stops all threads."""
-        self._stop.clear()
-        with ThreadPoolExecutor(self._spec.concurrency, thread_name_prefix="judge") as pool:
+        """Ask about every question, `concurrency` at a time; the first error stops all threads.
+
+        A judge is asked once: its connections are closed at the end.
+        """
+        with (
+            closing(self._endpoint),
+            ThreadPoolExecutor(self._spec.concurrency, thread_name_prefix="judge") as pool,
+        ):
             futures = {id: pool.submit(self._about, benchmark, id, turn) for id in ids}
             try:
                 return {id: future.result() for id, future in futures.items()}

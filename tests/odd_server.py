@@ -80,9 +80,9 @@ def odd_server(acts: Acts) -> Iterator[OddServer]:
             act = acts(request, before)
             with lock:
                 here[0] -= 1
-            self._do(act)
+            self._do(act, request)
 
-        def _do(self, act: Act) -> None:
+        def _do(self, act: Act, request: dict[str, Any]) -> None:
             if isinstance(act, Refuse):
                 error = {"error": {"message": act.says, "type": "test"}}
                 self._send(act.status, json.dumps(error).encode(), headers=act.headers)
@@ -92,11 +92,11 @@ def odd_server(acts: Acts) -> Iterator[OddServer]:
                 over.wait(60)
                 self.close_connection = True
             elif isinstance(act, Half):
-                whole = json.dumps(completion(Reply("[]"))).encode()
+                whole = json.dumps(_completion(Reply("[]"), request)).encode()
                 self._send(200, whole, sent=len(whole) // 2)
                 self.close_connection = True
             else:
-                self._send(200, json.dumps(completion(act)).encode())
+                self._send(200, json.dumps(_completion(act, request)).encode())
 
         def _send(
             self,
@@ -130,14 +130,14 @@ def odd_server(acts: Acts) -> Iterator[OddServer]:
         server.server_close()
 
 
-def completion(reply: Reply) -> dict[str, Any]:
+def _completion(reply: Reply, request: dict[str, Any]) -> dict[str, Any]:
     """Return a completion as the API writes it."""
     message = {"role": "assistant", "content": reply.text}
     return {
         "id": "1",
         "object": "chat.completion",
         "created": 0,
-        "model": "split-2026",
+        "model": f"{request['model']}-2026",
         "choices": [{"index": 0, "finish_reason": reply.ended, "message": message}],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
     }

@@ -17,8 +17,9 @@ from typing import Any
 import asked_run
 import pytest
 from asked_run import planned
-from judge_server import JudgeServer, judge_server
+from judge_server import judge_server
 from mmhal_folder import write_mmhal
+from odd_server import OddServer
 from PIL import Image
 
 from dama.errors import BudgetSpent, DataError, StoreUnreachable
@@ -72,12 +73,12 @@ def kept(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def judge() -> Iterator[JudgeServer]:
+def judge() -> Iterator[OddServer]:
     with judge_server(lambda request, before: RATED) as server:
         yield server
 
 
-def test_another_mode_asks_nobody_and_another_judge_is_asked(folder: Path, judge: JudgeServer) -> None:
+def test_another_mode_asks_nobody_and_another_judge_is_asked(folder: Path, judge: OddServer) -> None:
     robust = scored(a_run(folder, judge.url))
     assert len(judge.requests) == 9
     official = scored(a_run(folder, judge.url, mode="official"))
@@ -92,7 +93,7 @@ def test_another_mode_asks_nobody_and_another_judge_is_asked(folder: Path, judge
     assert [len(file.read_text().splitlines()) for file in lines] == [9, 9, 9], "each has its own judge's"
 
 
-def test_a_spent_budget_loses_no_reply(folder: Path, judge: JudgeServer) -> None:
+def test_a_spent_budget_loses_no_reply(folder: Path, judge: OddServer) -> None:
     with pytest.raises(BudgetSpent, match=r"kept in .*store/artifacts/baseline-answers/.*/replies/mmhal-"):
         scored(a_run(folder, judge.url, max_requests=4))
     assert (len(judge.requests), len(kept(folder))) == (4, 4)
@@ -133,9 +134,7 @@ def test_a_stage_that_is_ended_while_it_judges_asks_only_what_was_not_replied(
     assert commit.meta["results"][0]["n"] == 9
 
 
-def test_replies_in_the_store_that_are_none_are_told_with_their_place(
-    folder: Path, judge: JudgeServer
-) -> None:
+def test_replies_in_the_store_that_are_none_are_told_with_their_place(folder: Path, judge: OddServer) -> None:
     spec = a_run(folder, judge.url)
     scored(spec)
     (file,) = (folder / "store").glob("artifacts/baseline-answers/*/replies/*")

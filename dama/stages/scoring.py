@@ -11,7 +11,7 @@ from dama.spec.evaluate import AmberBenchmark, BenchmarkSpec, MiniatureBenchmark
 from dama.spec.judge import JudgeSpec
 from dama.spec.run import RunSpec
 from dama.stages.answering import asks_world, opened
-from dama.stages.base import StageContext, with_world
+from dama.stages.base import Stage, StageContext, with_world
 from dama.stages.kept_replies import kept_replies, replies_key
 from dama.stages.progress import progress
 from dama.stages.published import REPLIES, benchmark_key, judge_of
@@ -20,22 +20,37 @@ if TYPE_CHECKING:
     from dama.records import Answer, BenchmarkResult
 
 
-def scoring_key(spec: RunSpec) -> list[dict[str, Any]]:
+def scoring_stage(name: str, *, answers: str, title: str) -> Stage:
+    """Return the stage `name`, which scores the answers of stage `answers`."""
+    return Stage(
+        name=name,
+        version=2,
+        reads=lambda spec: _reads(spec, answers),
+        key=_key,
+        run=lambda context: _score(context, answers),
+        title=title,
+        wanted=lambda spec: bool(spec.evaluate.benchmarks),
+        ready=_require_judges,
+        part=_known_only,
+    )
+
+
+def _key(spec: RunSpec) -> list[dict[str, Any]]:
     """Return the parts of the spec that figures depend on, the answers aside."""
     return [benchmark_key(benchmark) for benchmark in spec.evaluate.benchmarks]
 
 
-def scoring_reads(spec: RunSpec, answers: str) -> tuple[str, ...]:
+def _reads(spec: RunSpec, answers: str) -> tuple[str, ...]:
     """Return what is read to score the answers of stage `answers`."""
     return with_world(spec, answers, used=asks_world(spec))
 
 
-def known_only(stage: str, part: str) -> bool:
+def _known_only(stage: str, part: str) -> bool:
     """Say whether scoring reads a part: of stage `world` only what is true of the held-out scenes."""
     return stage != "world" or part == "benchmark.parquet"
 
 
-def require_judges(spec: RunSpec) -> None:
+def _require_judges(spec: RunSpec) -> None:
     """Raise what would keep a judge from being asked: the client's package or its key is not there."""
     from dama.benchmarks.judge import asking_judge
     from dama.serving.endpoint import key_of
@@ -52,7 +67,7 @@ def require_judges(spec: RunSpec) -> None:
         key_of(judge, asking_judge(judge, "the store"))
 
 
-def score_answers(context: StageContext, stage: str) -> Mapping[str, Any]:
+def _score(context: StageContext, stage: str) -> Mapping[str, Any]:
     """Score the answers of input `stage`, fill `context.out`, return the results as meta."""
     from dama.evaluate.answers import read_shards, write_answers, write_results
 

@@ -19,17 +19,10 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from dama.errors import HardnessError
+from dama.sigmoid import sigmoid
 
 Form = Literal["probabilities", "scores"]
 Aggregate = Literal["sum", "mean"]
-
-
-def sigmoid(x: float) -> float:
-    """Return σ(x) = 1/(1 + e^-x) without overflow."""
-    if x >= 0:
-        return 1.0 / (1.0 + math.exp(-x))
-    grown = math.exp(x)
-    return grown / (1.0 + grown)
 
 
 def probabilities(chosen: Sequence[float], rejected: Sequence[float]) -> tuple[list[float], list[float]]:

@@ -18,7 +18,6 @@ rewards.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor
 
 from dama.loss.filter import draw_near, keep_highest, keep_lowest, keep_nearest, keep_random
+from dama.sigmoid import sigmoid
 
 RELEASE_FLOOR = 1e-3
 """The release never lets β_C fall below this."""
@@ -103,11 +103,6 @@ def decide(
     if method.model_aware and method.reading == "release":
         beta_N = beta_N.clamp(min=RELEASE_FLOOR)
     return Decision(kept_N, beta_N, alpha_model, batch_mean, next_mean)
-
-
-def sigmoid(x: float) -> float:
-    """Return 1/(1+e^−x) without overflow."""
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
 def combined_alpha(alpha_data_N: Tensor, alpha_model: float, method: Method) -> Tensor:

@@ -16,10 +16,9 @@ from torch.utils.checkpoint import checkpoint
 from dama.model.answers_only import READ_AT, run_last_layer_on_answers_only
 from dama.model.attention import block_mask, dense_mask_B1LL
 from dama.model.layout import Layout
+from dama.model.logits import LOGITS_BYTES
 from dama.model.rows import PADDING, Rows
 
-_LOGITS_BYTES = 256 * 2**20
-"""Float32 logits that exist at one time; beyond it the head runs in chunks, computed again backward."""
 _VISION = ("vision_tower", "vision_model", "visual")
 """What families call their vision encoder."""
 
@@ -83,7 +82,7 @@ class AnswerLogps(nn.Module):
         return {"attention_mask": mask, "position_ids": rows.positions_BL, READ_AT: rows.read_at_U}
 
 
-def token_logps(head: nn.Module, hidden_TD: Tensor, targets_T: Tensor, budget: int = _LOGITS_BYTES) -> Tensor:
+def token_logps(head: nn.Module, hidden_TD: Tensor, targets_T: Tensor, budget: int = LOGITS_BYTES) -> Tensor:
     """Return each target token's log-probability, float32, holding at most `budget` bytes of logits."""
     vocabulary = int(getattr(head, "out_features"))  # noqa: B009 - nn.Module hides its type
     chunk = max(1, budget // (4 * vocabulary))

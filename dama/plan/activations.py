@@ -17,16 +17,14 @@ A text layer keeps, of every token (transformers' modules, scaled dot-product at
 
 On top: the projector (2·wD + w·input an image token), embedding and image mask, the last norm. The head keeps
 float32 logits of the answer tokens, 4·V each, and its backward three times that again, while everything else
-still lives; beyond 256 MiB (`dama.model.logps`) it runs in chunks and is recomputed, so that only one chunk's
+still lives; beyond `LOGITS_BYTES` (256 MiB) it runs in chunks and is recomputed, so that only one chunk's
 exist. The frozen tower keeps nothing, but transformers hands out all its layers' outputs at one time.
 """
 
 from __future__ import annotations
 
+from dama.model.logits import LOGITS_BYTES
 from dama.plan.case import Case
-
-LOGITS_BYTES = 256 * 2**20
-"""Float32 logits that exist at one time (`dama.model.logps`; a test compares)."""
 
 
 def row_tokens(case: Case) -> int:

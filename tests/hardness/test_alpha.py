@@ -19,7 +19,6 @@ from dama.hardness.alpha import (
     delta_of_scores,
     mean_delta,
     probabilities,
-    sigmoid,
 )
 
 HOW: st.SearchStrategy[Aggregate] = st.sampled_from(["sum", "mean"])
@@ -92,13 +91,6 @@ def test_raw_cosines_would_be_flat() -> None:
     # Why scores are scaled: a cosine .30 against .20 is δ = .05, its logits 30 against 20 are δ ≈ 1.
     assert delta("x", [0.30], [0.20], "probabilities", "sum") == pytest.approx(math.tanh(0.05), abs=1e-12)
     assert delta("x", [30.0], [20.0], "probabilities", "sum") > 0.9999
-
-
-def test_sigmoid_does_not_overflow() -> None:
-    assert sigmoid(0.0) == 0.5
-    assert sigmoid(1000.0) == 1.0
-    assert sigmoid(-1000.0) == 0.0
-    assert sigmoid(-700.0) == pytest.approx(math.exp(-700), rel=1e-12)
 
 
 @given(SCORES, SCORES, HOW)

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from dama.loss.dama import RELEASE_FLOOR, Decision, Method, RunningMean, decide, sigmoid
+from dama.loss.dama import RELEASE_FLOOR, Decision, Method, RunningMean, decide
+from dama.sigmoid import sigmoid
 
 Array = npt.NDArray[np.float64]
 

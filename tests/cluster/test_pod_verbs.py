@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from api_server import ApiServer
+from person import Person
 from run_specs import IMAGES
-from test_runs import Person
 
 from dama.cli.arguments import all_stages
 from dama.cluster.kinds import path_of

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from dama.cli.arguments import Overrides, RunFile, console
 
 if TYPE_CHECKING:
@@ -11,12 +13,24 @@ if TYPE_CHECKING:
 
 
 def validate(runfile: RunFile, overrides: Overrides = []) -> None:  # noqa: B006 - typer's way
-    """Check RUNFILE: print what it comes to, or every problem with its path (exit code 2)."""
+    """Check RUNFILE: print what it comes to, or every problem with its path (exit code 2).
+
+    Local files and folders that it names are looked for; s3://, hf:// and the hub's models are not. What lies
+    below cluster.volumes is in the run's pods: a warning.
+    """
     from rich.markup import escape
 
+    from dama.errors import SpecError
+    from dama.spec.absent import absent
     from dama.spec.load import load
 
     spec, out = load(runfile, overrides), console()
+    missing = absent(spec)
+    for one in missing:
+        if one.in_pods:
+            typer.echo(f"dama: warning: {runfile}: {one.problem} (not looked for in the pods)", err=True)
+    if problems := [one.problem for one in missing if not one.in_pods]:
+        raise SpecError(problems, str(runfile))
     out.print(f"[green]OK[/] {escape(str(runfile))}")
     for word, text in essentials(spec):
         out.print(f"  [bold]{word:<9}[/] {escape(text)}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from dama.errors import Problem, SpecError
 from dama.spec.images import locked_images
+from dama.spec.paths import local_sources, mounted
 from dama.spec.run import RunSpec
 from dama.spec.storage import StorageSpec
 
@@ -15,7 +15,6 @@ BUCKET = "dama"
 STORE_PORT = 7070
 NAMESPACE = "default"
 ACCESS_KEY, SECRET_KEY = "S3_ACCESS_KEY", "S3_SECRET_KEY"
-_LOCAL = (("model", "path"), ("data", "uri"), ("data", "images"))
 
 
 def placed(spec: RunSpec, images: Callable[[], Mapping[str, str]] = locked_images) -> RunSpec:
@@ -91,17 +90,6 @@ def _secrets(spec: RunSpec) -> list[Problem]:
 
 
 def _local(spec: RunSpec) -> list[Problem]:
-    raw: dict[str, Any] = spec.model_dump()
-    places = [(f"{part}.{key}", raw[part].get(key)) for part, key in _LOCAL]
-    scorer = (raw["hardness"] or {}).get("scorer", {})
-    weights = str(scorer.get("weights", ""))
-    if weights.startswith((".", "/", "~", "file://")):
-        places.append(("hardness.scorer.weights", weights))
-    facts = (raw["hardness"] or {}).get("facts", {})
-    if isinstance(facts.get("model"), dict):
-        places.append(("hardness.facts.model.path", facts["model"].get("path")))
-    for number, benchmark in enumerate(raw["evaluate"]["benchmarks"]):
-        places += [(f"evaluate.benchmarks.{number}.{key}", benchmark.get(key)) for key in ("data", "images")]
     problems = [
         Problem(
             path,
@@ -109,10 +97,10 @@ def _local(spec: RunSpec) -> list[Problem]:
             wanted="an address (hf://, s3://), or a path below one of cluster.volumes",
             do="copy it to the bucket, or to a claim that cluster.volumes names",
         )
-        for path, text in places
-        if text is not None and _is_local(text) and not _mounted(spec, text)
+        for path, text in local_sources(spec)
+        if not mounted(spec, text)
     ]
-    if not brings_store(spec) and _is_local(spec.storage.uri):
+    if not brings_store(spec) and not spec.storage.uri.startswith("s3://"):
         problems.append(
             Problem(
                 "storage.uri",
@@ -122,12 +110,3 @@ def _local(spec: RunSpec) -> list[Problem]:
             )
         )
     return problems
-
-
-def _is_local(text: str) -> bool:
-    return "://" not in text or text.startswith("file://")
-
-
-def _mounted(spec: RunSpec, text: str) -> bool:
-    path = text.removeprefix("file://")
-    return any(path.startswith(f"{volume.path.rstrip('/')}/") for volume in spec.cluster.volumes)

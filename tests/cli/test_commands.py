@@ -100,6 +100,23 @@ def test_validate_prints_every_problem_with_its_path(tmp_path: Path) -> None:
         assert line.startswith(f"dama: error: {file}: {path}: ")
 
 
+def test_validate_tells_what_is_not_there_and_only_warns_of_what_lies_in_pods(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("model: {kind: local, path: llava}\ndata: {kind: jsonl, uri: rows.jsonl}\n")
+    result = dama("validate", file)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert [line.split(" is not there")[0] for line in result.stderr.splitlines()] == [
+        f"dama: error: {file}: model.path: {tmp_path / 'llava'}",
+        f"dama: error: {file}: data.uri: {tmp_path / 'rows.jsonl'}",
+    ]
+    volume = "cluster.volumes=[{claim: models, path: /nowhere}]"
+    pods = ("--set", volume, "--set", "model.path=/nowhere/llava", "--set", "data.uri=s3://abc/rows.jsonl")
+    result = dama("validate", file, *pods)
+    assert (result.returncode, result.stdout[:3]) == (0, "OK ")
+    assert result.stderr.startswith(f"dama: warning: {file}: model.path: /nowhere/llava is not there")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("verb", ["run", "stage"])
 def test_a_wrong_run_file_is_exit_code_2_and_leaves_nothing(tmp_path: Path, verb: str) -> None:
     file = tmp_path / "run.yaml"

@@ -85,13 +85,18 @@ class TrainingError(DamaError):
 
 
 class MissingInput(DamaError):
-    """A stage's input artifact is absent."""
+    """A stage's input artifact is absent; `typed` is the run file as a person would type it again."""
 
-    def __init__(self, stage: str, missing: str, place: str) -> None:
+    def __init__(self, stage: str, missing: str, place: str, typed: str = "RUNFILE") -> None:
+        self.stage, self.missing, self.place = stage, missing, place
         super().__init__(
             f"stage '{stage}' reads what stage '{missing}' makes, and {place} holds no commit",
-            do=f"run `dama stage {missing} RUNFILE` first (or `dama run RUNFILE` for all)",
+            do=f"run `dama stage {missing} {typed}` first (or `dama run {typed}` for all)",
         )
+
+    def naming(self, typed: str) -> MissingInput:
+        """Return the same error, raised where no run file's name is known, with that name."""
+        return MissingInput(self.stage, self.missing, self.place, typed)
 
 
 class ToolMissing(DamaError):

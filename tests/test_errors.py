@@ -53,6 +53,9 @@ def test_every_error_is_drawn_in_the_tree(error: type[BaseException]) -> None:
 
 
 def test_a_missing_input_names_the_stage_that_makes_it() -> None:
-    text = str(MissingInput("train", "reference", "/store/artifacts/reference/12"))
+    error = MissingInput("train", "reference", "/store/artifacts/reference/12")
+    text = str(error)
     assert "stage 'train' reads what stage 'reference' makes" in text
     assert "run `dama stage reference RUNFILE` first" in text
+    named = str(error.naming("run.yaml --set train.seed=1"))
+    assert named == text.replace("RUNFILE", "run.yaml --set train.seed=1")

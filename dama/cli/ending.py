@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from dama.spec.run import RunSpec
 
 
-def say_ending(out: Console, spec: RunSpec) -> None:
-    """Print what came out of a finished run, and where its report lies; MissingInput when it has none yet."""
+def say_ending(out: Console, spec: RunSpec, typed: str) -> None:
+    """Print what came out of a finished run, and where its report lies; MissingInput when it has none yet.
+
+    `typed` is the run file as the person typed it.
+    """
     from dama.errors import MissingInput, ObjectMissing
     from dama.stages.publish import SUMMARY, report_page
     from dama.storage.layout import run_prefix
@@ -22,7 +25,7 @@ def say_ending(out: Console, spec: RunSpec) -> None:
     try:
         summary = store.get_bytes(f"{run}/{SUMMARY}")
     except ObjectMissing as error:
-        raise MissingInput(f"report of run {spec.name}", "report", f"{store.uri}/{run}") from error
+        raise MissingInput(f"report of run {spec.name}", "report", f"{store.uri}/{run}", typed) from error
     for line in lines_of(summary):
         out.print(line, markup=False)
     page = report_page(store, spec.name)

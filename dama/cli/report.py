@@ -28,7 +28,7 @@ def report(
     ] = None,
 ) -> None:
     """Print what came out of a finished RUN and where its report is; put several on one page."""
-    from dama.cli.arguments import all_stages, console
+    from dama.cli.arguments import all_stages, console, typed
     from dama.cli.ending import say_ending
     from dama.stages.base import plan
     from dama.stages.publish import copied_report
@@ -36,8 +36,8 @@ def report(
     from dama.storage.uri import open_store
 
     here, specs = console(), [recorded(run) for run in runs]
-    for spec in specs:
-        say_ending(here, spec)
+    for run, spec in zip(runs, specs, strict=True):
+        say_ending(here, spec, typed(run / "run.yaml" if run.is_dir() else run, ()))
     if len(specs) > 1:
         views = [(spec, open_store(spec.storage), plan(spec, all_stages())) for spec in specs]
         here.print(f"comparison: {compare_runs(views, out or Path('comparison'))}", markup=False)

@@ -18,5 +18,6 @@ def run(context: typer.Context, runfile: RunFile, overrides: Overrides = []) -> 
     from dama.stages.pipeline import run_all
 
     spec, out = load(runfile, overrides), console()
-    run_all(spec, all_stages(), out, program=program(context.obj["debug"]), typed=typed(runfile, overrides))
-    say_ending(out, spec)
+    how, names = program(context.obj["debug"]), typed(runfile, overrides)
+    run_all(spec, all_stages(), out, program=how, typed=names)
+    say_ending(out, spec, names)

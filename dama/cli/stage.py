@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -30,14 +31,15 @@ def stage(
     from dama.errors import Problem, SpecError
     from dama.spec.load import load
     from dama.stages.freeze import freeze
-    from dama.stages.launch import live_as_child
-    from dama.stages.pipeline import run_one
+    from dama.stages.launch import TYPED, live_as_child
+    from dama.stages.pipeline import require_stage, run_one
 
     live_as_child()
     show_notes()
+    stages = all_stages()
+    require_stage(name, stages)
     spec = load(runfile, overrides)
     spec = spec if frozen else freeze(spec)
-    stages = all_stages()
     share = None
     if any(one.name == name and one.in_shards for one in stages):
         share = share_of(spec, shard)
@@ -47,7 +49,7 @@ def stage(
             [Problem("--shard", f"stage '{name}' has no shards", f"one of {cut}", "leave it out")],
             "command line",
         )
-    how, names = program(context.obj["debug"]), typed(runfile, overrides)
+    how, names = program(context.obj["debug"]), os.environ.get(TYPED) or typed(runfile, overrides)
     outcome = run_one(spec, name, stages, program=how, typed=names, share=share)
     if outcome.reused:
         console().print(f"{name}: already there, reused")

@@ -43,4 +43,4 @@ def step(
     how, names = program(context.obj["debug"]), typed(runfile, overrides)
     run_step(spec, STEPS[name], all_stages(), out, program=how, typed=names, verb=f"step {name.value}")
     if name is StepName.EVALUATE:
-        say_ending(out, spec)
+        say_ending(out, spec, names)

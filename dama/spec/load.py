@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from dama.errors import Problem, SpecError
+from dama.spec.nearest import nearest
 from dama.spec.paths import absolute
 from dama.spec.presets import METHODS, MODELS, NONE, SPLITTERS
 from dama.spec.problems import validated
@@ -113,9 +114,8 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
     if last >= 0:
         word = layers[last]["model"]
         if word not in MODELS:
-            problems.append(
-                Problem("model", f"'{word}'", wanted=f"{', '.join(MODELS)}, or a model written out")
-            )
+            wanted = f"{', '.join(MODELS)}, or a model written out"
+            problems.append(Problem("model", f"'{word}'", wanted=wanted, do=nearest(word, MODELS)))
         merged = MODELS.get(
             word, {"model": {"kind": "miniature"}, "data": {"kind": "miniature"}, "world": {}}
         )
@@ -127,8 +127,10 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
         if number <= last:  # the word stands for the whole model, so what was written below it goes
             layer.pop("model", None)
         if isinstance(layer.get("method"), str):
-            if layer["method"] not in METHODS:
-                problems.append(Problem("method", f"'{layer['method']}'", wanted=", ".join(METHODS)))
+            word = layer["method"]
+            if word not in METHODS:
+                do = nearest(word, METHODS)
+                problems.append(Problem("method", f"'{word}'", wanted=", ".join(METHODS), do=do))
                 layer["method"] = METHODS[-1]
             layer["method"] = {"name": layer["method"]}
         elif isinstance(layer.get("method"), dict) and "method" not in merged:
@@ -153,7 +155,8 @@ def _facts_written_out(layers: list[dict[str, Any]], problems: list[Problem]) ->
             if engine == "vllm" and isinstance(word, str):
                 if word not in SPLITTERS:
                     wanted = f"{', '.join(SPLITTERS)}, or a model written out"
-                    problems.append(Problem("hardness.facts.model", f"'{word}'", wanted=wanted))
+                    do = nearest(word, SPLITTERS)
+                    problems.append(Problem("hardness.facts.model", f"'{word}'", wanted=wanted, do=do))
                 part = {**part, "model": SPLITTERS.get(word, SPLITTERS["tiny"])}
             layer = {**layer, "hardness": {**layer["hardness"], "facts": part}}
         written.append(layer)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dama.errors import Problem, SpecError
+from dama.spec.nearest import nearest
 from dama.spec.rules import BrokenRules
 from dama.spec.run import RunSpec
 
@@ -111,8 +112,8 @@ def _told(raw: dict[str, Any], detail: Any) -> list[Problem]:  # noqa: ANN401 - 
         return [Problem(path, f"no '{tag}'", wanted=f"a key '{tag}' that says which one it is ({_SEE})")]
     if kind == "union_tag_invalid":
         tag = str(context.get("discriminator", "kind")).strip("'")
-        found = f"'{context.get('tag')}'"
-        return [Problem(f"{path}.{tag}", found, wanted=str(context.get("expected_tags")).replace("'", ""))]
+        word, wanted = str(context.get("tag")), str(context.get("expected_tags")).replace("'", "")
+        return [Problem(f"{path}.{tag}", f"'{word}'", wanted=wanted, do=nearest(word, wanted.split(", ")))]
     if kind in ("model_type", "model_attributes_type"):
         return [Problem(path, shown, wanted=f"keys of its own below it ({_SEE})")]
     if kind == "value_error":

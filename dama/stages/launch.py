@@ -33,6 +33,8 @@ PARENT = "DAMA_PARENT_PID"
 """Set for a child: the process it must not outlive."""
 STAGE = "DAMA_STAGE"
 """Set for a child: its stage, by which ranks on several machines know each other."""
+TYPED = "DAMA_TYPED"
+"""Set for a child: the run file as the person typed it; the child's own is a copy that soon is gone."""
 _PR_SET_PDEATHSIG = 1
 
 

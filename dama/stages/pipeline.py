@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.markup import escape
 
-from dama.errors import MissingInput, ObjectMissing, StageFailed
+from dama.errors import MissingInput, ObjectMissing, Problem, SpecError, StageFailed
 from dama.spec.load import dump
+from dama.spec.nearest import nearest
 from dama.spec.run import RunSpec
 from dama.stages.base import Outcome, Planned, Stage, plan, record_outcome, run_stage
 from dama.stages.freeze import freeze
@@ -56,9 +57,9 @@ def run_all(
     spec = freeze(spec)
     store, whole = open_store(spec.storage), plan(spec, stages)
     if goal is not None:
-        whole = leading_to(find(whole, goal, stages), whole)
+        whole = leading_to(find(whole, goal, stages, typed), whole)
     elif only is not None:
-        whole = _those(only, whole, store)
+        whole = _those(only, whole, store, typed)
     commits = {name: read_commit(store, planned.prefix) for name, planned in whole.items()}
     for name, planned in whole.items():
         if commits[name] is None:
@@ -99,7 +100,7 @@ def leading_to(goal: Planned, whole: Mapping[str, Planned]) -> dict[str, Planned
     return {name: planned for name, planned in whole.items() if name in wanted}
 
 
-def _those(only: Sequence[str], whole: Mapping[str, Planned], store: Store) -> dict[str, Planned]:
+def _those(only: Sequence[str], whole: Mapping[str, Planned], store: Store, typed: str) -> dict[str, Planned]:
     """Return the stages that `only` names; MissingInput for what they read of others and is not there."""
     those = {name: planned for name, planned in whole.items() if name in only}
     for name, planned in those.items():
@@ -107,7 +108,7 @@ def _those(only: Sequence[str], whole: Mapping[str, Planned], store: Store) -> d
         if others and read_commit(store, planned.prefix) is None:
             for other in others:
                 if read_commit(store, other.prefix) is None:
-                    raise MissingInput(name, other.stage.name, f"{store.uri}/{other.prefix}")
+                    raise MissingInput(name, other.stage.name, f"{store.uri}/{other.prefix}", typed)
     return those
 
 
@@ -131,7 +132,7 @@ def run_one(
 ) -> Outcome:
     """Run one stage of a frozen run, or a share of it: here, or by torchrun when it has several ranks."""
     whole = plan(spec, stages)
-    planned = find(whole, name, stages)
+    planned = find(whole, name, stages, typed)
     if planned.stage.ranks(spec) > 1 and not under_torchrun():
         store = open_store(spec.storage)
         commit = read_commit(store, planned.prefix)
@@ -146,18 +147,30 @@ def run_one(
         if commit is None:
             raise no_commit(store, planned)
         return Outcome(commit, reused=False, seconds=time.monotonic() - started)
-    return run_stage(spec, planned, whole, share)
+    try:
+        return run_stage(spec, planned, whole, share)
+    except MissingInput as error:
+        raise error.naming(typed) from error
 
 
-def find(whole: Mapping[str, Planned], name: str, stages: tuple[Stage, ...]) -> Planned:
-    """Return the stage called `name`; StageFailed when there is none or this run leaves it out."""
-    if name in whole:
-        return whole[name]
-    if name in {stage.name for stage in stages}:
+def find(
+    whole: Mapping[str, Planned], name: str, stages: tuple[Stage, ...], typed: str = "RUNFILE"
+) -> Planned:
+    """Return the stage called `name`; SpecError if there is none, StageFailed if this run leaves it out."""
+    require_stage(name, stages)
+    if name not in whole:
         raise StageFailed(
-            f"this run has no stage '{name}'", wanted=", ".join(whole), do="see `dama validate RUNFILE`"
+            f"this run has no stage '{name}'", wanted=", ".join(whole), do=f"see `dama validate {typed}`"
         )
-    raise StageFailed(f"no stage is called '{name}'", wanted=", ".join(stage.name for stage in stages))
+    return whole[name]
+
+
+def require_stage(name: str, stages: tuple[Stage, ...]) -> None:
+    """Raise SpecError, a wrong command line, when no stage is called `name`."""
+    known = [stage.name for stage in stages]
+    if name not in known:
+        found, do = f"no stage is called '{name}'", nearest(name, known)
+        raise SpecError([Problem("NAME", found, wanted=", ".join(known), do=do)], "command line")
 
 
 def _say_plan(

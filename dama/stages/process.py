@@ -13,7 +13,7 @@ from dama.errors import RestartMe, StageFailed
 from dama.spec.load import dump
 from dama.spec.run import RunSpec
 from dama.stages.base import Planned
-from dama.stages.launch import PROGRAM, Ended, call, command, environment
+from dama.stages.launch import PROGRAM, TYPED, Ended, call, command, environment
 from dama.stages.share import Share
 from dama.storage.base import Store
 from dama.storage.commit import COMMIT
@@ -51,7 +51,8 @@ def run_process(
     got a signal meanwhile.
     """
     stage, store = planned.stage, open_store(spec.storage)
-    argv, environ = command(stage, spec, runfile, program, share), environment(stage, spec)
+    argv = command(stage, spec, runfile, program, share)
+    environ = {**environment(stage, spec), TYPED: typed}
     starts, restarts, mark = 0, 0, _newest_commit(store, planned)
     while True:
         ended = call(argv, environ)

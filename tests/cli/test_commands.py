@@ -139,15 +139,17 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 
 def test_stage_names_the_stage_that_makes_its_input(tmp_path: Path) -> None:
-    text = only_error(dama("stage", "facts", _jsonl_run(tmp_path)))
+    file = _jsonl_run(tmp_path)
+    text = only_error(dama("stage", "facts", file, "--set", "train.seed=1"))
     assert "stage 'facts' reads what stage 'data' makes" in text
-    assert "run `dama stage data RUNFILE` first" in text
+    assert f"run `dama stage data {file} --set train.seed=1` first" in text
 
 
 def test_a_stage_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert "no stage is called 'fact'; wanted world, splitter, data, facts" in only_error(
-        dama("stage", "fact", _jsonl_run(tmp_path))
-    )
+    text = only_error(dama("stage", "fact", _jsonl_run(tmp_path)), 2)
+    assert "no stage is called 'fact'; wanted world, splitter, data, facts" in text
+    assert text.endswith("; did you mean 'facts'?")
+    assert "did you mean" not in only_error(dama("stage", "zzz", tmp_path / "none.yaml"), 2)
 
 
 def _jsonl_run(folder: Path) -> Path:

@@ -131,7 +131,7 @@ def test_a_process_without_a_shard_of_its_own_leaves_the_rest_to_the_others(run:
 def test_a_run_that_is_not_trained_says_what_to_run(run: Path) -> None:
     line = said_in(dama("evaluate", run), 1)
     assert "stage 'answers' reads what stage 'train' makes" in line
-    assert "run `dama stage train RUNFILE` first (or `dama run RUNFILE` for all)" in line
+    assert f"run `dama stage train {run}` first (or `dama run {run}` for all)" in line
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import small_pipeline
 from small_runs import PROGRAM, Said, artifacts, spec_of, store_of, worked
 
-from dama.errors import CorruptArtifact, MissingInput, StageFailed, ToolMissing
+from dama.errors import CorruptArtifact, MissingInput, SpecError, StageFailed, ToolMissing
 from dama.spec.load import parse
 from dama.stages.base import plan, run_stage
 from dama.stages.made import read_made
@@ -142,19 +143,21 @@ def test_a_killed_stage_is_named_and_can_be_repeated(
 
 def test_one_stage_alone_names_the_input_it_misses(tmp_path: Path, notes: Path) -> None:
     spec = spec_of(tmp_path)
-    with pytest.raises(MissingInput, match="stage 'train' reads what stage 'data' makes"):
-        run_one(spec, "train", small_pipeline.STAGES, program=PROGRAM)
+    says = r"stage 'train' reads what stage 'data' makes.* run `dama stage data mine\.yaml` first"
+    with pytest.raises(MissingInput, match=says):
+        run_one(spec, "train", small_pipeline.STAGES, program=PROGRAM, typed="mine.yaml")
     run_one(spec, "data", small_pipeline.STAGES, program=PROGRAM)
     assert run_one(spec, "train", small_pipeline.STAGES, program=PROGRAM).reused is False
     assert run_one(spec, "train", small_pipeline.STAGES, program=PROGRAM).reused is True
 
 
 def test_a_stage_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StageFailed, match="no stage is called 'trian'; wanted extra, data, train, report"):
+    says = "no stage is called 'trian'; wanted extra, data, train, report; did you mean 'train'?"
+    with pytest.raises(SpecError, match=re.escape(says)):
         run_one(spec_of(tmp_path), "trian", small_pipeline.STAGES)
     text = "model: {kind: local, path: m}\ndata: {kind: jsonl, uri: d}"
-    with pytest.raises(StageFailed, match="this run has no stage 'extra'"):
-        run_one(parse(text, folder=tmp_path), "extra", small_pipeline.STAGES)
+    with pytest.raises(StageFailed, match=r"this run has no stage 'extra'.* see `dama validate mine\.yaml`"):
+        run_one(parse(text, folder=tmp_path), "extra", small_pipeline.STAGES, typed="mine.yaml")
 
 
 def test_a_run_can_keep_everything_in_s3(

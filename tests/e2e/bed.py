@@ -95,9 +95,9 @@ class Bed:
         where = [] if arguments[0] in ("render",) else ["--namespace", self.namespace]
         return run(sys.executable, "-m", "dama", *arguments, *where, check=check)
 
-    def helm(self, *arguments: str, check: bool = True) -> str:
+    def helm(self, *arguments: str, program: str = "helm", check: bool = True) -> str:
         """Run helm in the namespace."""
-        return run(os.environ.get("HELM", "helm"), "--namespace", self.namespace, *arguments, check=check)
+        return run(program, "--namespace", self.namespace, *arguments, check=check)
 
     def values(self, folder: Path, **more: Any) -> Path:
         """Write a small run file, which is the chart's values too; return it."""

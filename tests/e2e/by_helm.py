@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from bed import (
@@ -10,6 +11,7 @@ from bed import (
     ROOT,
     STEPS,
     Bed,
+    Object,
     copy_preprocessed,
     elsewhere,
     final,
@@ -61,13 +63,25 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
         processes = bed.kubectl("exec", pod["metadata"]["name"], "--", "python", "-c", _COUNT_RANKS)
         assert int(processes) == 4
         bed.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
-        until("another training pod", lambda: _another(bed, pod["metadata"]["uid"]), 180)
+        until(
+            "another training pod",
+            lambda: [one for one in _running(bed) if one["metadata"]["uid"] != pod["metadata"]["uid"]],
+            180,
+        )
 
         until("its progress", lambda: "train: training, dama:" in bed.dama("status", FIRST), 180)
+        (pod,) = _running(bed)
+        for helm in filter(shutil.which, ("helm", "helm4")):
+            chart = ("upgrade", FIRST, str(ROOT / "helm"), "--values", str(values))
+            bed.helm(*chart, program=helm)
+        job = bed.step(FIRST, "train", "pytorchjob")
+        assert job is not None
+        assert job["spec"]["runPolicy"]["suspend"] is False
+        assert [one["metadata"]["uid"] for one in _running(bed)] == [pod["metadata"]["uid"]]
         rendered = bed.dama(
             "render", str(values), "--set", f"name={FIRST}", "--set", f"cluster.namespace={NAMESPACE}"
         )
-        # this holds training back, and the release lets it go on
+        # kubectl, unlike helm, cannot look; this holds training back, and the release lets it go on
         bed.kubectl("apply", "--filename", "-", stdin=rendered)
         bed.wait_done(FIRST)
         assert made(store, FIRST, "train")["resumed_from"] >= 4
@@ -87,9 +101,14 @@ print(sum(b"dama.stages.torchrun" not in line for line in ours))
 """
 
 
-def _another(bed: Bed, uid: str) -> bool:
+def _running(bed: Bed) -> list[Object]:
+    """Return the training's pods that run and are not being deleted."""
     pods = bed.all("pod", run=FIRST, step="train")
-    return any(one["metadata"]["uid"] != uid and one["status"]["phase"] == "Running" for one in pods)
+    return [
+        one
+        for one in pods
+        if one["status"]["phase"] == "Running" and "deletionTimestamp" not in one["metadata"]
+    ]
 
 
 def test_helms_own_test_reaches_bucket_and_operator(bed: Bed) -> None:

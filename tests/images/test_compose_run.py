@@ -118,9 +118,7 @@ def test_wrong_keys_end_with_one_line(project: Project, service: str) -> None:
 
 
 def test_the_test_suite_runs_inside_the_training_image(project: Project) -> None:
-    rooms = ["tests/spec", "tests/loss", "tests/storage", "tests/train/test_training.py"]
-    chosen = ["-q", "-m", "not slow and not vllm and not docker", *rooms]
-    done = project.compose("run", "--rm", "--no-TTY", "test", *chosen, check=False)
+    done = project.compose("run", "--rm", "--no-TTY", "test", check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
 

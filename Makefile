@@ -93,12 +93,14 @@ manifests: $(INSTALLED) ## write what helm/ and k8s/ have from the code: schema,
 # Where the cluster of the kubeconfig pulls from.
 E2E_REGISTRY ?= localhost:5000/dama-e2e
 E2E_LOCK = build/e2e.lock
+# In the order of the story: all but the first stand on the first's bucket.
+E2E = $(addprefix tests/e2e/,by_helm.py refused.py backends.py queues.py by_kubectl.py gone.py)
 
 e2e: $(INSTALLED) ## the whole way on the cluster of the kubeconfig, with faults (training operator; some 20 minutes)
 	TORCH_INDEX="$(TORCH_INDEX)" images/make cpu control train preprocess
 	tests/e2e/push "$(E2E_REGISTRY)" $(E2E_LOCK) "$(VENV)/bin/dama"
 	PATH="$(abspath $(VENV)/bin):$$PATH" DAMA_E2E_IMAGES=$(E2E_LOCK) \
-		$(VENV)/bin/python -m pytest -v -x tests/e2e/on_a_cluster.py $(PYTEST_ARGS)
+		$(VENV)/bin/python -m pytest -v -x --durations=0 $(E2E) $(PYTEST_ARGS)
 
 install: $(INSTALLED) ## only set up .venv
 

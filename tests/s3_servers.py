@@ -57,6 +57,7 @@ class Server:
                 "path_style": True,
                 "keys": KEYS,
                 "attempts": 2,
+                "patience_seconds": 0,
                 "timeout_seconds": 20,
                 **changes,
             }

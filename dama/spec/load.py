@@ -135,7 +135,7 @@ def _merged(layers: list[dict[str, Any]], source: str) -> dict[str, Any]:
             layer["method"] = {"name": layer["method"]}
         elif isinstance(layer.get("method"), dict) and "method" not in merged:
             layer["method"] = {"name": "dama", **layer["method"]}
-        merged = _laid_over(merged, layer)
+        merged = laid_over(merged, layer)
     if problems:
         raise SpecError([*problems, *_others(merged, source)], source)
     return merged
@@ -170,14 +170,14 @@ def _facts_part(layer: Mapping[str, Any]) -> dict[str, Any] | None:
     return facts if isinstance(facts, dict) else None
 
 
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two trees; a part whose tag changes replaces the one below, for their keys differ."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
             changed = any(tag in old and tag in value and old[tag] != value[tag] for tag in _TAGS)
-            merged[key] = dict(value) if changed else _laid_over(old, value)
+            merged[key] = dict(value) if changed else laid_over(old, value)
         elif isinstance(old, list) and isinstance(value, dict) and _items(value, old):
             merged[key] = [_item_over(item, value.get(str(i))) for i, item in enumerate(old)]
         else:
@@ -193,7 +193,7 @@ def _items(above: Mapping[str, Any], below: list[Any]) -> bool:
 def _item_over(below: Any, above: Any) -> Any:  # noqa: ANN401 - YAML trees
     if above is None:
         return below
-    return _laid_over(below, above) if isinstance(below, dict) and isinstance(above, dict) else above
+    return laid_over(below, above) if isinstance(below, dict) and isinstance(above, dict) else above
 
 
 def _others(merged: dict[str, Any], source: str) -> list[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import AnyHttpUrl, field_validator
 
-from dama.spec.base import EnvName, Part, PositiveFloat, PositiveInt
+from dama.spec.base import EnvName, NonNegativeFloat, Part, PositiveFloat, PositiveInt
 from dama.spec.places import StoreUri
 
 
@@ -38,6 +38,8 @@ class StorageSpec(Part):
     """Wait this long for an answer; for a connection at most five seconds."""
     scratch: str | None = None
     """Folder for local copies and checkpoints; a temporary one if left out."""
+    patience_seconds: NonNegativeFloat = 300.0
+    """Wait this long for a server that answered before and no longer does; 0 gives up after `attempts`."""
 
     @field_validator("endpoint_url")
     @classmethod

@@ -7,6 +7,7 @@ from pathlib import Path
 from dama.spec.storage import StorageSpec
 from dama.storage.base import Store
 from dama.storage.local import LocalStore
+from dama.storage.patient import PatientStore
 
 
 def open_store(spec: StorageSpec) -> Store:
@@ -14,5 +15,5 @@ def open_store(spec: StorageSpec) -> Store:
     if spec.uri.startswith("s3://"):
         from dama.storage.s3 import S3Store
 
-        return S3Store.from_spec(spec)
+        return PatientStore(S3Store.from_spec(spec), spec.patience_seconds)
     return LocalStore(Path(spec.uri.removeprefix("file://")))

@@ -17,12 +17,17 @@ from typing import Any, TypeVar
 
 import yaml
 
+from dama.spec.images import read_lock
 from dama.spec.storage import EnvKeys, StorageSpec
 from dama.storage.base import Store
 from dama.storage.commit import read_commit
 from dama.storage.s3 import S3Store
 
 ROOT = Path(__file__).parent.parent.parent
+NAMESPACE, FIRST = "dama-e2e", "first"
+MADE_ONCE = ("world", "splitter", "data", "facts", "scores", "alpha", "baseline")
+STEPS = 48
+"""Long enough to be disturbed; a checkpoint every four."""
 Found = TypeVar("Found")
 Object = dict[str, Any]
 SMALL: Mapping[str, Any] = {
@@ -90,17 +95,17 @@ class Bed:
         where = [] if arguments[0] in ("render",) else ["--namespace", self.namespace]
         return run(sys.executable, "-m", "dama", *arguments, *where, check=check)
 
-    def helm(self, *arguments: str, check: bool = True) -> str:
+    def helm(self, *arguments: str, program: str = "helm", check: bool = True) -> str:
         """Run helm in the namespace."""
-        return run(os.environ.get("HELM", "helm"), "--namespace", self.namespace, *arguments, check=check)
+        return run(program, "--namespace", self.namespace, *arguments, check=check)
 
     def values(self, folder: Path, **more: Any) -> Path:
         """Write a small run file, which is the chart's values too; return it."""
-        from dama.spec.load import _laid_over
+        from dama.spec.load import laid_over
 
         path = folder / "run.yaml"
         given = {name: image for name, image in self.images.items() if image}
-        path.write_text(yaml.safe_dump(_laid_over({**SMALL, "images": given}, more)))
+        path.write_text(yaml.safe_dump(laid_over({**SMALL, "images": given}, more)))
         return path
 
     def all(self, kind: str, **labels: str) -> list[Object]:
@@ -200,3 +205,31 @@ def digest_of(reference: str) -> str:
     found = re.search(r"sha256:[0-9a-f]{64}", reference)
     assert found is not None, reference
     return found[0]
+
+
+def images() -> dict[str, str]:
+    lock = read_lock(Path(os.environ["DAMA_E2E_IMAGES"]))
+    return {name: lock[name] for name in ("preprocess", "train", "control", "store")}
+
+
+def has(api: str) -> bool:
+    return api in run("kubectl", "api-versions").split()
+
+
+def elsewhere(prefix: str) -> dict[str, Any]:
+    """Return what keeps a run under a prefix of the first run's bucket, by an existing Secret."""
+    storage = {
+        "uri": f"s3://dama/{prefix}",
+        "endpoint_url": f"http://{FIRST}-store:7070",
+        "path_style": True,
+        "keys": {"access_key": "S3_ACCESS_KEY", "secret_key": "S3_SECRET_KEY"},
+    }
+    return {"storage": storage, "cluster": {"secret": f"{FIRST}-store"}}
+
+
+def copy_preprocessed(store: Store, prefix: str, folder: Path) -> None:
+    """Put what the first run made before training under `prefix`, so that only training is new there."""
+    for stage in MADE_ONCE:
+        for key in list(store.keys(f"artifacts/{stage}/")):
+            store.get_file(key, folder / "part")
+            store.put_file(f"{prefix}/{key}", folder / "part")

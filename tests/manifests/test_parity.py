@@ -15,7 +15,7 @@ from run_specs import IMAGES, RUNS, run_spec
 
 from dama.errors import SpecError
 from dama.manifests.render import render
-from dama.spec.load import _laid_over
+from dama.spec.load import laid_over
 
 CHART = Path(__file__).parent.parent.parent / "helm"
 HELMS = [name for name in ("helm", "helm4") if shutil.which(name)]
@@ -57,8 +57,8 @@ def rendered(values: dict[str, Any]) -> dict[tuple[str, str], Any]:
 
 def check_parity(values: dict[str, Any], helm: str, *arguments: str) -> None:
     """Assert that chart and render make the same objects, but for what one may not say to the other."""
-    chart = objects_of(templated(_laid_over({"images": IMAGES}, values), *arguments, helm=helm))
-    ours = rendered(_laid_over({"images": IMAGES}, values))
+    chart = objects_of(templated(laid_over({"images": IMAGES}, values), *arguments, helm=helm))
+    ours = rendered(laid_over({"images": IMAGES}, values))
     assert set(chart) == set(ours)
     for key, one in ours.items():
         assert chart[key] == one, key

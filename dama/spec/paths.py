@@ -43,8 +43,8 @@ def local_sources(spec: RunSpec) -> list[tuple[str, str]]:
 
 
 def mounted(spec: RunSpec, text: str) -> bool:
-    """Say whether a local path lies below one of cluster.volumes, and so in the pods of the run."""
-    place = text.removeprefix("file://")
+    """Say whether a local path is or lies below one of cluster.volumes, and so in the pods of the run."""
+    place = f"{text.removeprefix('file://').rstrip('/')}/"
     return any(place.startswith(f"{volume.path.rstrip('/')}/") for volume in spec.cluster.volumes)
 
 

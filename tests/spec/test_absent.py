@@ -90,9 +90,10 @@ def test_other_machines_and_what_a_run_makes_are_not_looked_at(tmp_path: Path, t
     assert told(tmp_path, text) == {}
 
 
-def test_below_a_volume_it_lies_in_the_pods(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/nowhere/models/llava", "/nowhere/models"])
+def test_on_a_volume_it_lies_in_the_pods(tmp_path: Path, path: str) -> None:
     volume = "cluster.volumes=[{claim: models, path: /nowhere/models}]"
-    spec = parse(WHOLE, ["model.path=/nowhere/models/llava", volume], folder=filled(tmp_path))
+    spec = parse(WHOLE, [f"model.path={path}", volume], folder=filled(tmp_path))
     assert {one.problem.path: one.in_pods for one in absent(spec)} == {
         "model.path": True,
         "hardness.facts.model.path": False,

@@ -45,6 +45,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     spec, train = context.spec, context.spec.train
     from dama.data.table import PreferenceTable
     from dama.hardness.cache import read_alpha
+    from dama.model.compiler import require_compiler
     from dama.model.encode import Encoder
     from dama.model.layout import choose_layout
     from dama.model.load import load_model
@@ -78,6 +79,8 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         without=over_long,
     )
     layout = choose_layout(loaded.model.config, train.max_length, train.attention, train.row_tokens)
+    if layout.attention == "flex":
+        require_compiler()
     curves = f"{run_prefix(spec.name)}/{CURVES}/{context.planned.digest[:12]}"
     loggers = Loggers(
         names=train.report_to,

@@ -103,10 +103,21 @@ RUNS: dict[str, dict[str, Any]] = {
         },
         "images": {"pull": "Always"},
     },
+    "monitored": {"cluster": {"pod_monitor": {"labels": {"release": "prometheus"}}, "nodes": 2}},
+    "trainjob monitored": {"cluster": {"pod_monitor": {}, "backend": "trainjob"}},
+    "job monitored": {
+        "model": "tiny",
+        "cluster": {"pod_monitor": {"interval_seconds": 60}, "backend": "job"},
+    },
     "model on a volume": {
         "model": {"kind": "local", "path": "/models/llava"},
         "data": {"kind": "jsonl", "uri": "s3://alignment/p.jsonl"},
         "cluster": {"volumes": [{"claim": "models", "path": "/models"}]},
+    },
+    "a volume is the model": {
+        "model": {"kind": "local", "path": "/llava"},
+        "data": {"kind": "jsonl", "uri": "s3://alignment/p.jsonl"},
+        "cluster": {"volumes": [{"claim": "models", "path": "/llava/"}]},
     },
 }
 

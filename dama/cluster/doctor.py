@@ -34,7 +34,7 @@ class Finding:
 def examine(cluster: Cluster, spec: RunSpec, objects: list[Object]) -> Iterator[Finding]:
     """Yield what every check finds for a placed run file and its rendered objects."""
     yield Finding("ok", f"Kubernetes {cluster.version()}, namespace {cluster.namespace}")
-    for check in (_namespace, _operator, _queue, _gpus, _secrets, _claims):
+    for check in (_namespace, _operator, _queue, _gpus, _secrets, _claims, _monitor):
         try:
             yield from check(cluster, spec)
         except NotAllowed as error:
@@ -178,6 +178,19 @@ def _claims(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:
             yield Finding("wrong", f"there is no claim {name}", "make it, or mend cluster.volumes")
         else:
             yield Finding("ok", f"claim {name} is there")
+
+
+def _monitor(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:
+    if spec.cluster.pod_monitor is None:
+        return
+    if cluster.knows("PodMonitor"):
+        yield Finding("ok", "the cluster has PodMonitor")
+    else:
+        yield Finding(
+            "wrong",
+            "the cluster has no PodMonitor",
+            "install the Prometheus Operator, or leave cluster.pod_monitor out",
+        )
 
 
 def _rights(cluster: Cluster, objects: list[Object]) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ _PLURALS = {
     "PyTorchJob": ("kubeflow.org/v1", "pytorchjobs"),
     "TrainJob": ("trainer.kubeflow.org/v1alpha1", "trainjobs"),
     "TrainingRuntime": ("trainer.kubeflow.org/v1alpha1", "trainingruntimes"),
+    "PodMonitor": ("monitoring.coreos.com/v1", "podmonitors"),
     "SelfSubjectAccessReview": ("authorization.k8s.io/v1", "selfsubjectaccessreviews"),
 }
 _OF_THE_CLUSTER = {"Namespace", "Node", "SelfSubjectAccessReview"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from dama.manifests.monitor import PORT
 from dama.manifests.names import APP, RUN, STEP, Names, Object
 from dama.spec.run import RunSpec
 
@@ -21,6 +22,9 @@ def policies(spec: RunSpec, names: Names) -> list[Object]:
     ]
     if ports := open_ports(spec):
         outward.append({"ports": [{"port": port, "protocol": "TCP"} for port in ports]})
+    scraped: list[Object] = []  # by a Prometheus in whatever namespace
+    if spec.cluster.pod_monitor is not None:
+        scraped = [{"ports": [{"port": PORT, "protocol": "TCP"}]}]
     labels = names.labels()
     api = [{"port": port, "protocol": "TCP"} for port in (_HTTPS, _API_SERVER)]
     return [
@@ -30,7 +34,7 @@ def policies(spec: RunSpec, names: Names) -> list[Object]:
             {
                 "podSelector": ours,
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{"from": [{"podSelector": ours}]}],
+                "ingress": [{"from": [{"podSelector": ours}]}, *scraped],
                 "egress": outward,
             },
         ),

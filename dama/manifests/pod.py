@@ -6,8 +6,10 @@ cannot be written, and named volumes for what libraries cache.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from dama.manifests.monitor import PORT, PORT_NAME
 from dama.manifests.names import Names, Object, Step
 from dama.manifests.placed import ACCESS_KEY, SECRET_KEY, brings_store, variables
 from dama.spec.pods import StepResources
@@ -43,13 +45,14 @@ def pod(
     cluster = spec.cluster
     image = {"preprocess": spec.images.preprocess}.get(step, spec.images.train)
     grace = cluster.grace_seconds if step == "train" else 30
-    main = {
+    monitored = step == "train" and cluster.pod_monitor is not None
+    main: Object = {
         "name": container,
         "image": image,
         "imagePullPolicy": spec.images.pull,
         "command": ["dama"],
         "args": args,
-        "env": environment(spec, names),
+        "env": environment(spec, names, {"DAMA_METRICS_PORT": str(PORT)} if monitored else {}),
         "resources": _resources(resources, gpus),
         "securityContext": tight(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -68,6 +71,8 @@ def pod(
             ),
         ],
     }
+    if monitored:
+        main["ports"] = [{"name": PORT_NAME, "containerPort": PORT}]
     body: dict[str, Any] = {
         **around(spec, names.account),
         "terminationGracePeriodSeconds": grace,
@@ -130,9 +135,9 @@ def tight() -> Object:
     }
 
 
-def environment(spec: RunSpec, names: Names) -> list[Object]:
-    """Return the variables of a container: caches, the run file's own, and keys out of Secrets."""
-    plain = {"PYTHONUNBUFFERED": "1", **_CACHES, **spec.cluster.env}
+def environment(spec: RunSpec, names: Names, more: Mapping[str, str] = {}) -> list[Object]:
+    """Return the variables of a container: caches, `more`, the run file's own, and keys out of Secrets."""
+    plain = {"PYTHONUNBUFFERED": "1", **_CACHES, **more, **spec.cluster.env}
     env: list[Object] = [{"name": name, "value": plain[name]} for name in sorted(plain)]
     if brings_store(spec):
         env += [_from_secret(name, names.store) for name in (ACCESS_KEY, SECRET_KEY)]

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from dama.manifests.job import evaluate_job, preprocess_job, training_job
+from dama.manifests.monitor import monitors
 from dama.manifests.names import STEP, Names, Object, run_text
 from dama.manifests.network import policies
 from dama.manifests.placed import NAMESPACE, brings_store
@@ -29,6 +30,7 @@ def render(spec: RunSpec) -> list[Object]:
         rest += policies(spec, names)
     if brings_store(spec):
         rest += store(spec, names)
+    rest += monitors(spec, names)
     rest += _steps(spec, names)
     for one in rest:
         one["metadata"]["namespace"] = namespace

@@ -10,6 +10,7 @@ from dama.spec.base import EnvName, Part, PositiveInt
 from dama.spec.pods import (
     Free,
     ObjectName,
+    PodMonitorSpec,
     ScratchSpec,
     StepResources,
     Toleration,
@@ -105,3 +106,5 @@ class ClusterSpec(Part):
     """Finished objects are removed after so long; they stay if left out."""
     network_policy: bool = True
     """Let pods reach only DNS, the store, the hub (443) and the endpoints that the run file names."""
+    pod_monitor: PodMonitorSpec | None = None
+    """Have the Prometheus Operator read training's numbers (`{}` for the defaults); off if left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from dama.spec.base import Part, PositiveFloat, PositiveInt
 
@@ -60,6 +60,15 @@ class Toleration(Part):
     """The taint's value."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """The taint's effect; any if left out."""
+
+
+class PodMonitorSpec(Part):
+    """How Prometheus (by its operator's PodMonitor) is to read a training's numbers."""
+
+    interval_seconds: PositiveInt = 15
+    """Seconds between two readings."""
+    labels: dict[str, str] = Field({})
+    """Labels by which your Prometheus chooses its PodMonitors, such as `release: kube-prometheus-stack`."""
 
 
 Free = dict[str, Any]

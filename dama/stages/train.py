@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,6 +60,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
     from dama.train.export import export, export_adapter, model_card
     from dama.train.forward import Forward
     from dama.train.loggers import Loggers
+    from dama.train.prometheus import port_of
     from dama.train.reference import read_quarantined, read_reference
     from dama.train.run import method_of
     from dama.train.run import train as run_training
@@ -88,6 +90,7 @@ def _run(context: StageContext) -> Mapping[str, Any]:
         digest=context.planned.digest,
         run_file=shown_parts(spec),
         events=EventFiles(context.store, curves, context.scratch),
+        metrics_port=port_of(os.environ),
     )
     steps = Batches(len(dataset), train.batch, train.seed).steps(train.epochs, train.max_steps)
     try:

@@ -16,6 +16,7 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import MLflowCallback, WandbCallback
 
+from dama.train.prometheus import Prometheus
 from dama.train.tensorboard import EventFiles, TensorBoard
 
 
@@ -31,6 +32,8 @@ class Loggers:
     """The training's own name: with it a restarted one continues its curves on W&B."""
     run_file: Mapping[str, Any]
     events: EventFiles
+    metrics_port: int | None = None
+    """Where Prometheus finds the numbers; nowhere by default."""
 
     @contextmanager
     def callbacks(self) -> Iterator[list[TrainerCallback]]:
@@ -40,7 +43,7 @@ class Loggers:
             yield made
         finally:
             for callback in made:
-                if isinstance(callback, TensorBoard):
+                if isinstance(callback, TensorBoard | Prometheus):
                     callback.close()
 
     def _made(self) -> list[TrainerCallback]:
@@ -55,6 +58,8 @@ class Loggers:
                     made.append(_Wandb(self.run_file))
                 case "mlflow":
                     made.append(_MLflow(self.run_file))
+        if self.metrics_port is not None:
+            made.append(Prometheus(self.metrics_port, self.run))
         return made
 
 

@@ -57,9 +57,10 @@ capabilities:
 readOnlyRootFilesystem: true
 {{- end -}}
 
-{{/* dama.env: variables of a container; .c, .keys: whether the own store's keys are among them. */}}
+{{/* dama.env: variables of a container; .c, .keys: whether the own store's keys are among them, .metrics. */}}
 {{- define "dama.env" -}}
 {{- $plain := dict "PYTHONUNBUFFERED" "1" "HF_HOME" "/hub" "HOME" "/cache" "MPLCONFIGDIR" "/cache/matplotlib" "TORCHINDUCTOR_CACHE_DIR" "/cache/inductor" "TORCH_EXTENSIONS_DIR" "/cache/extensions" "TRITON_CACHE_DIR" "/cache/triton" "VLLM_CACHE_ROOT" "/cache/vllm" "XDG_CACHE_HOME" "/cache/xdg" -}}
+{{- if .metrics }}{{ $_ := set $plain "DAMA_METRICS_PORT" "9464" }}{{ end -}}
 {{- range $name, $value := .c.cluster.env }}{{ $_ := set $plain $name $value }}{{ end -}}
 {{- range $name, $value := $plain }}
 - name: {{ $name }}
@@ -84,14 +85,18 @@ readOnlyRootFilesystem: true
 {{- end }}
 {{- end -}}
 
-{{/* dama.container: a container of a step; .c, .name, .image, .args, .gpus, .memory, .resources. */}}
+{{/* dama.container: a container of a step; .c, .name, .image, .args, .gpus, .memory, .resources, .metrics. */}}
 {{- define "dama.container" -}}
 name: {{ .name }}
 image: {{ .image }}
 imagePullPolicy: {{ .c.spec.images.pull }}
 command: [dama]
 args: [{{ join ", " .args }}, /etc/dama/run.yaml, --pin]
-env: {{- include "dama.env" (dict "c" .c "keys" true) | nindent 2 }}
+env: {{- include "dama.env" (dict "c" .c "keys" true "metrics" .metrics) | nindent 2 }}
+{{- if .metrics }}
+ports:
+  - {name: metrics, containerPort: 9464}
+{{- end }}
 resources:
   requests:
     cpu: {{ printf "%dm" (int (round (mulf .resources.cpus 1000) 0)) }}
@@ -147,7 +152,8 @@ spec:
   terminationGracePeriodSeconds: {{ ternary (int $cluster.grace_seconds) 30 (eq .step "train") }}
   {{- $image := ternary $c.spec.images.preprocess $c.spec.images.train (eq .step "preprocess") }}
   {{- $args := ternary (list "preprocess") (list "step" .step) (eq .step "preprocess") }}
-  {{- $one := dict "c" $c "memory" $memory "resources" $resources }}
+  {{- $metrics := and (eq .step "train") (not (kindIs "invalid" $cluster.pod_monitor)) }}
+  {{- $one := dict "c" $c "memory" $memory "resources" $resources "metrics" $metrics }}
   {{- if and $c.vllm (eq .step "evaluate") }}
   initContainers:
     - {{- include "dama.container" (merge (dict "name" "answers" "image" $c.spec.images.preprocess "args" (list "step" "answers") "gpus" $gpus) $one) | nindent 6 }}

@@ -58,7 +58,7 @@ at several keys and decide on objects, and what means nothing in a cluster. The 
   {{- if and $text (or (not (contains "://" $text)) (hasPrefix "file://" $text)) -}}
     {{- $mounted := false -}}
     {{- range $volume := $cluster.volumes -}}
-      {{- if hasPrefix (printf "%s/" (trimSuffix "/" $volume.path)) (trimPrefix "file://" $text) }}{{ $mounted = true }}{{ end -}}
+      {{- if hasPrefix (printf "%s/" (trimSuffix "/" $volume.path)) (printf "%s/" (trimPrefix "file://" $text | trimSuffix "/")) }}{{ $mounted = true }}{{ end -}}
     {{- end -}}
     {{- if not $mounted -}}
       {{- $found = append $found (printf "%s: '%s' is a folder of this machine; copy it to the bucket, or to a claim that cluster.volumes names" $path $text) -}}
@@ -69,6 +69,11 @@ at several keys and decide on objects, and what means nothing in a cluster. The 
 {{- if $api -}}
   {{- if not ($root.Capabilities.APIVersions.Has $api) -}}
     {{- $found = append $found (printf "cluster.backend: %s, and this cluster has no %s; install Kubeflow's operator, set cluster.backend=job, or without a cluster add --api-versions %s" $cluster.backend $api $api) -}}
+  {{- end -}}
+{{- end -}}
+{{- if not (kindIs "invalid" $cluster.pod_monitor) -}}
+  {{- if not ($root.Capabilities.APIVersions.Has "monitoring.coreos.com/v1/PodMonitor") -}}
+    {{- $found = append $found "cluster.pod_monitor: this cluster has no monitoring.coreos.com/v1/PodMonitor; install the Prometheus Operator, or leave cluster.pod_monitor out" -}}
   {{- end -}}
 {{- end -}}
 {{- toJson $found -}}

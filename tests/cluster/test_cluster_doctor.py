@@ -42,6 +42,7 @@ def test_doctor_finds_nothing_wrong_where_all_is_there(person: Person) -> None:
 
 def test_doctor_tells_everything_that_is_wrong_with_its_fix(person: Person) -> None:
     cluster = {"secret": "s3-keys", "queue": {"name": "gpus"}, "volumes": [{"claim": "models", "path": "/m"}]}
+    cluster["pod_monitor"] = {}
     person.write({**BUCKET, "cluster": cluster})
     del person.server.kinds["kubeflow.org/v1"]
     person.server.put(path_of("Secret", "aligning", "s3-keys"), {"data": {"S3_ACCESS_KEY": ""}})
@@ -57,6 +58,7 @@ def test_doctor_tells_everything_that_is_wrong_with_its_fix(person: Person) -> N
         "Secret s3-keys has no key S3_SECRET_KEY (storage.keys.secret_key)",
         "there is no claim models",
         "you may not apply roles",
+        "the cluster has no PodMonitor; to mend: install the Prometheus Operator",
     ):
         assert text in told.stdout, text
 

@@ -19,7 +19,13 @@ from dama.spec.load import laid_over
 
 CHART = Path(__file__).parent.parent.parent / "helm"
 HELMS = [name for name in ("helm", "helm4") if shutil.which(name)]
-APIS = "kubeflow.org/v1/PyTorchJob,trainer.kubeflow.org/v1alpha1/TrainJob"
+APIS = ",".join(
+    (
+        "kubeflow.org/v1/PyTorchJob",
+        "trainer.kubeflow.org/v1alpha1/TrainJob",
+        "monitoring.coreos.com/v1/PodMonitor",
+    )
+)
 NAMESPACE = "aligning"
 
 pytestmark = pytest.mark.skipif(not HELMS, reason="needs helm on PATH")
@@ -125,10 +131,10 @@ def test_images_that_were_never_pushed_are_told_with_the_command() -> None:
     assert "make push REGISTRY=" in caught.value.stderr
 
 
-def test_a_cluster_without_the_operator_is_told_before_anything_is_made() -> None:
+def test_a_cluster_without_the_operators_is_told_before_anything_is_made() -> None:
     command = [HELMS[0], "template", "x", str(CHART), "--values", "-"]
-    ended = subprocess.run(
-        command, input=json.dumps({"images": IMAGES}), capture_output=True, text=True, check=False
-    )
+    values = json.dumps({"images": IMAGES, "cluster": {"pod_monitor": {}}})
+    ended = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
     assert ended.returncode
     assert "kubeflow.org/v1/PyTorchJob" in ended.stderr
+    assert "monitoring.coreos.com/v1/PodMonitor" in ended.stderr

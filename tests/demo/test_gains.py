@@ -11,7 +11,6 @@ import pytest
 
 from dama.demo.run import run_demo
 
-
 SEEDS = range(int(os.environ.get("DAMA_DEMO_SEEDS", "3")))
 """Each takes four minutes; who has not that long says how many."""
 

@@ -103,6 +103,7 @@ RUNS: dict[str, dict[str, Any]] = {
         },
         "images": {"pull": "Always"},
     },
+    "one key of a step": {"cluster": {"train": {"cpus": 32}, "evaluate": {"shm_gib": 4}}},
     "monitored": {"cluster": {"pod_monitor": {"labels": {"release": "prometheus"}}, "nodes": 2}},
     "trainjob monitored": {"cluster": {"pod_monitor": {}, "backend": "trainjob"}},
     "job monitored": {

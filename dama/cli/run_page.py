@@ -22,7 +22,7 @@ def page_of(cluster: Cluster, run: Run) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from dama.cluster.pods import last_lines, pods_of, progress_of
+    from dama.cluster.pods import last_lines, pods_of, progress_of, store_pods
     from dama.cluster.state import state_of
     from dama.manifests.names import STEPS
 
@@ -46,10 +46,13 @@ def page_of(cluster: Cluster, run: Run) -> RenderableType:
                 lines.append(Text(f"{step}: {line}"))
         if phase != "done":  # what a step got over in the end is no news
             told += [f"{pod.name}: {pod.message}" for pod in mine if pod.message]
+    stores = store_pods(cluster, run)
+    if stores and all(pod.phase != "Running" for pod in stores):  # nothing goes on without it
+        told += [f"the run's S3 server does not run: {pod.name}: {pod.phase}" for pod in stores]
     lines += [Text(line, style="red") for line in told[-_AT_MOST:]]
     if state.phase == "failed":
         lines.append(Text(state.reason, style="red"))
-    names = {pod.name for pod in pods} | {one["metadata"]["name"] for one in run.steps.values()}
+    names = {pod.name for pod in (*pods, *stores)} | {one["metadata"]["name"] for one in run.steps.values()}
     warnings = [one for one in cluster.events(names) if one.get("type") == "Warning"]
     for one in warnings[-_AT_MOST:]:
         lines.append(Text(f"{one['involvedObject']['name']}: {one.get('message', '')}", style="dim"))

@@ -24,6 +24,13 @@ _BUSY = {429, 500, 502, 503, 504}
 _PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
+def amount(quantity: str) -> float:
+    """Return the number that a Kubernetes quantity ("16", "500m", "48Gi") stands for."""
+    from kubernetes.utils.quantity import parse_quantity
+
+    return float(parse_quantity(quantity))
+
+
 class Cluster:
     """One namespace of a cluster, as its caller may see it."""
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dama.cluster.client import Cluster
+from dama.cluster.client import Cluster, amount
 from dama.cluster.kinds import Object, group_of
 from dama.cluster.pods import GPU
 from dama.errors import ClusterError, CorruptArtifact, NotAllowed, ObjectMissing, StorageError
 from dama.manifests.job import gpus_of_a_node, preprocess_gpus
 from dama.manifests.placed import brings_store, variables
 from dama.spec.image import ImagesSpec
+from dama.spec.pods import StepResources
 from dama.spec.run import RunSpec
 
 Verdict = Literal["ok", "wrong", "unknown"]
@@ -34,7 +35,7 @@ class Finding:
 def examine(cluster: Cluster, spec: RunSpec, objects: list[Object]) -> Iterator[Finding]:
     """Yield what every check finds for a placed run file and its rendered objects."""
     yield Finding("ok", f"Kubernetes {cluster.version()}, namespace {cluster.namespace}")
-    for check in (_namespace, _operator, _queue, _gpus, _secrets, _claims, _monitor):
+    for check in (_namespace, _operator, _queue, _gpus, _room, _secrets, _claims, _monitor):
         try:
             yield from check(cluster, spec)
         except NotAllowed as error:
@@ -148,6 +149,28 @@ def _gpus(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:
             f"{wanted}, and nodes offer {', '.join(map(str, have)) or 'none'} of {GPU}",
             "add nodes or the NVIDIA device plugin, or lower train.ranks / raise cluster.nodes",
         )
+
+
+def _room(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:
+    """Whether each step's pod fits an empty node by CPU and memory."""
+    every = [one["status"].get("allocatable", {}) for one in cluster.all("Node") or ()]
+    nodes = [(amount(one["cpu"]), amount(one["memory"])) for one in every if {"cpu", "memory"} <= one.keys()]
+    if not nodes:
+        return
+    small = False
+    for step in ("preprocess", "train", "evaluate"):
+        asked: StepResources = getattr(spec.cluster, step)
+        memory = asked.memory_gib + asked.shm_gib
+        if not any(cpus >= asked.cpus and have >= memory * 2**30 for cpus, have in nodes):
+            small = True
+            most = ", ".join(f"{cpus:g} CPUs and {have / 2**30:.0f} GiB" for cpus, have in sorted(nodes)[-3:])
+            yield Finding(
+                "wrong",
+                f"{step} asks for {asked.cpus:g} CPUs and {memory} GiB, and the largest nodes have {most}",
+                f"lower cluster.{step}.cpus and cluster.{step}.memory_gib, or add such a node",
+            )
+    if not small:
+        yield Finding("ok", "every step fits a node by CPU and memory")
 
 
 def _secrets(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:

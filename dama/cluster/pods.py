@@ -44,6 +44,12 @@ def pods_of(cluster: Cluster, run: Run) -> list[Pod]:
     return sorted((_read(one) for one in found), key=lambda pod: pod.made)
 
 
+def store_pods(cluster: Cluster, run: Run) -> list[Pod]:
+    """Return the pods of the S3 server that the run brought along; none where it has a bucket of its own."""
+    found = cluster.all("Pod", {APP: "dama", RUN: run.name, STEP: "store"}) or []
+    return sorted((_read(one) for one in found), key=lambda pod: pod.made)
+
+
 def last_lines(cluster: Cluster, pod: Pod, count: int = 20) -> list[str]:
     """Return the last lines of a pod's log; none when it has none yet."""
     return list(cluster.log(pod.name, pod.container, follow=False, tail=count))

@@ -8,12 +8,14 @@ from pydantic import Field, StringConstraints
 
 from dama.spec.base import EnvName, Part, PositiveInt
 from dama.spec.pods import (
+    EvaluateResources,
     Free,
     ObjectName,
     PodMonitorSpec,
+    PreprocessResources,
     ScratchSpec,
-    StepResources,
     Toleration,
+    TrainResources,
     VolumeSpec,
 )
 
@@ -61,11 +63,11 @@ class ClusterSpec(Part):
     (one node)."""
     queue: QueueSpec | None = None
     """The Kueue queue that admits the run; none if left out."""
-    preprocess: StepResources = StepResources(cpus=8, memory_gib=48, shm_gib=2)
+    preprocess: PreprocessResources = PreprocessResources()
     """What a preprocessing pod gets."""
-    train: StepResources = StepResources(cpus=16, memory_gib=128, shm_gib=16)
+    train: TrainResources = TrainResources()
     """What a training pod gets."""
-    evaluate: StepResources = StepResources(cpus=4, memory_gib=48, shm_gib=2)
+    evaluate: EvaluateResources = EvaluateResources()
     """What the evaluating pod gets."""
     scratch: ScratchSpec = ScratchSpec()
     """Where pods keep checkpoints on their way, inputs and caches."""

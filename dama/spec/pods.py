@@ -16,15 +16,41 @@ MountPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]+$")]
 """An absolute path inside a pod."""
 
 
-class StepResources(Part):
-    """What one pod of a step gets. Processors are asked for and not limited; memory is both."""
+class PreprocessResources(Part):
+    """What a preprocessing pod gets. Processors are asked for and not limited; memory is both."""
+
+    cpus: PositiveFloat = 8.0
+    """Processors that the pod asks for."""
+    memory_gib: PositiveInt = 48
+    """Memory of the processes; what `shm_gib` allows comes on top."""
+    shm_gib: PositiveInt = 2
+    """Size of /dev/shm, through which data loaders and NCCL speak; it counts as the pod's memory."""
+
+
+class TrainResources(Part):
+    """What a training pod gets, as in preprocessing."""
+
+    cpus: PositiveFloat = 16.0
+    """Processors that the pod asks for."""
+    memory_gib: PositiveInt = 128
+    """Memory of the processes; what `shm_gib` allows comes on top."""
+    shm_gib: PositiveInt = 16
+    """Size of /dev/shm, through which data loaders and NCCL speak; it counts as the pod's memory."""
+
+
+class EvaluateResources(Part):
+    """What the evaluating pod gets, as in preprocessing."""
 
     cpus: PositiveFloat = 4.0
     """Processors that the pod asks for."""
-    memory_gib: PositiveInt = 16
+    memory_gib: PositiveInt = 48
     """Memory of the processes; what `shm_gib` allows comes on top."""
-    shm_gib: PositiveInt = 1
+    shm_gib: PositiveInt = 2
     """Size of /dev/shm, through which data loaders and NCCL speak; it counts as the pod's memory."""
+
+
+StepResources = PreprocessResources | TrainResources | EvaluateResources
+"""A step's; each class has defaults of its own, so that one key can be set and the others stay."""
 
 
 class ScratchSpec(Part):

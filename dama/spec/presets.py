@@ -49,9 +49,9 @@ MODELS: dict[str, dict[str, Any]] = {
         },
         "evaluate": {"benchmarks": [{"kind": "miniature"}], "max_new_tokens": 80, "batch": 250},
         "cluster": {
-            "preprocess": {"cpus": 1, "memory_gib": 4},
+            "preprocess": {"cpus": 1, "memory_gib": 4, "shm_gib": 1},
             "train": {"cpus": 1, "memory_gib": 5, "shm_gib": 1},
-            "evaluate": {"cpus": 1, "memory_gib": 4},
+            "evaluate": {"cpus": 1, "memory_gib": 4, "shm_gib": 1},
             "scratch": {"size_gib": 10},
             "store": {"size_gib": 10},
             "grace_seconds": 120,

@@ -16,7 +16,10 @@ def test_doctor_finds_nothing_wrong_where_all_is_there(person: Person) -> None:
     for number in range(2):
         person.server.put(
             path_of("Node", "", f"n{number}"),
-            {"spec": {}, "status": {"allocatable": {"nvidia.com/gpu": "4"}}},
+            {
+                "spec": {},
+                "status": {"allocatable": {"nvidia.com/gpu": "4", "cpu": "16", "memory": "144Gi"}},
+            },
         )
     operator = {
         "spec": {"template": {"spec": {"containers": [{"image": "kubeflow/training-operator:v1.9.0"}]}}}
@@ -33,6 +36,7 @@ def test_doctor_finds_nothing_wrong_where_all_is_there(person: Person) -> None:
         "the cluster has PyTorchJob",
         "training-operator:v1.9.0) is ready",
         "1 node(s) with 4 GPUs each: 2 such node(s)",
+        "every step fits a node by CPU and memory",
         "Secret s3-keys has every key",
         "you may apply every object",
         "the bucket: S3_ACCESS_KEY, S3_SECRET_KEY not set here",
@@ -61,6 +65,19 @@ def test_doctor_tells_everything_that_is_wrong_with_its_fix(person: Person) -> N
         "the cluster has no PodMonitor; to mend: install the Prometheus Operator",
     ):
         assert text in told.stdout, text
+
+
+def test_a_step_that_no_node_can_hold_is_told_before_its_pod_waits_for_ever(person: Person) -> None:
+    allocatable = {"cpu": "15500m", "memory": "150994943Ki"}  # a KiB less than 144 GiB
+    person.server.put(path_of("Node", "", "n"), {"spec": {}, "status": {"allocatable": allocatable}})
+    told = person.dama("doctor", person.file).stdout
+    assert "train asks for 16 CPUs and 144 GiB, and the largest nodes have 15.5 CPUs and 144 GiB" in told
+    assert "lower cluster.train.cpus and cluster.train.memory_gib" in told
+    assert "preprocess asks" not in told
+    person.write({"cluster": {"train": {"cpus": 15}}})
+    assert "train asks for 15 CPUs and 144 GiB" in person.dama("doctor", person.file).stdout
+    person.write({"cluster": {"train": {"cpus": 15, "memory_gib": 127}}})
+    assert "every step fits a node" in person.dama("doctor", person.file).stdout
 
 
 def test_what_the_caller_may_not_see_is_unknown_not_wrong(person: Person) -> None:

@@ -85,6 +85,19 @@ def test_status_tells_steps_pods_errors_and_gpu_hours(person: Person) -> None:
     assert "evaluate    held" in told.stdout
 
 
+def test_an_own_store_that_does_not_run_is_told(person: Person) -> None:
+    person.submit()
+    waits = {"name": "dama", "state": {"waiting": {"reason": "ErrImagePull"}}}
+    name = person.pod("store", phase="Pending", containerStatuses=[waits])
+    failed = {"type": "Warning", "message": "no such host", "involvedObject": {"name": name}}
+    person.server.put("/api/v1/namespaces/aligning/events/e", failed)
+    told = person.dama("status", "mine").stdout
+    assert f"the run's S3 server does not run: {name}: ErrImagePull" in told
+    assert f"{name}: no such host" in told
+    person.pod("store")
+    assert "S3 server" not in person.dama("status", "mine").stdout
+
+
 def test_a_failed_run_is_told_with_its_step_and_ends_with_1(person: Person) -> None:
     person.submit()
     person.one("Job", "preprocess")["status"] = {

@@ -50,9 +50,9 @@ SMALL: Mapping[str, Any] = {
     },
     "evaluate": {"benchmarks": [{"kind": "miniature", "scenes": 40}], "max_new_tokens": 40, "batch": 40},
     "cluster": {
-        "preprocess": {"cpus": 0.2, "memory_gib": 3},
-        "train": {"cpus": 0.2, "memory_gib": 4},
-        "evaluate": {"cpus": 0.2, "memory_gib": 3},
+        "preprocess": {"cpus": 0.2, "memory_gib": 3, "shm_gib": 1},
+        "train": {"cpus": 0.2, "memory_gib": 4, "shm_gib": 1},
+        "evaluate": {"cpus": 0.2, "memory_gib": 3, "shm_gib": 1},
     },
 }
 """The whole pipeline in minutes on two cores: four ranks, twelve steps, three checkpoints."""

@@ -53,3 +53,13 @@ def test_tags_are_allowed_where_they_are_asked_for() -> None:
 
 def test_none_stands_for_null_where_helm_drops_nulls() -> None:
     assert parse("{model: tiny, method: dpo, hardness: none}", folder=None).hardness is None
+
+
+def test_one_key_of_a_step_is_set_and_the_others_stay() -> None:
+    spec = parse("model: llava-7b\ncluster: {train: {cpus: 32}, evaluate: {memory_gib: 64}}", folder=None)
+    train, evaluate, whole = spec.cluster.train, spec.cluster.evaluate, parse("model: llava-7b", folder=None)
+    assert (train.cpus, train.memory_gib, train.shm_gib) == (32, 128, 16)
+    assert (evaluate.cpus, evaluate.memory_gib, evaluate.shm_gib) == (4, 64, 2)
+    assert spec.cluster.preprocess == whole.cluster.preprocess
+    larger = parse("model: llava-13b", folder=None).cluster.train
+    assert (larger.cpus, larger.memory_gib, larger.shm_gib) == (16, 224, 16)

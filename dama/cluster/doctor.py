@@ -132,13 +132,18 @@ def _queue(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:
         yield Finding("ok", f"LocalQueue {queue.name} is there")
 
 
+def _allocatable(cluster: Cluster) -> list[Object]:
+    """Return what each node that takes pods has for them."""
+    nodes = [one for one in cluster.all("Node") or () if not one["spec"].get("unschedulable")]
+    return [one["status"].get("allocatable", {}) for one in nodes]
+
+
 def _gpus(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:
     train, facts = gpus_of_a_node(spec), preprocess_gpus(spec)
     if not train and not facts:
         yield Finding("ok", "the run asks for no GPUs")
         return
-    nodes = [one for one in cluster.all("Node") or () if not one["spec"].get("unschedulable")]
-    have = sorted((int(one["status"].get("allocatable", {}).get(GPU, 0)) for one in nodes), reverse=True)
+    have = sorted((int(one.get(GPU, 0)) for one in _allocatable(cluster)), reverse=True)
     enough = [count for count in have if count >= train]
     wanted = f"{spec.cluster.nodes} node(s) with {train} GPUs each"
     if len(enough) >= spec.cluster.nodes and (not have or have[0] >= facts):
@@ -153,8 +158,8 @@ def _gpus(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:
 
 def _room(cluster: Cluster, spec: RunSpec) -> Iterator[Finding]:
     """Whether each step's pod fits an empty node by CPU and memory."""
-    every = [one["status"].get("allocatable", {}) for one in cluster.all("Node") or ()]
-    nodes = [(amount(one["cpu"]), amount(one["memory"])) for one in every if {"cpu", "memory"} <= one.keys()]
+    every = [one for one in _allocatable(cluster) if {"cpu", "memory"} <= one.keys()]
+    nodes = [(amount(one["cpu"]), amount(one["memory"])) for one in every]
     if not nodes:
         return
     small = False

@@ -40,14 +40,12 @@ class Pod:
 
 def pods_of(cluster: Cluster, run: Run) -> list[Pod]:
     """Return the pods of a run, the oldest first."""
-    found = cluster.all("Pod", {APP: "dama", RUN: run.name, HASH: run.hash}) or []
-    return sorted((_read(one) for one in found), key=lambda pod: pod.made)
+    return _labelled(cluster, {RUN: run.name, HASH: run.hash})
 
 
 def store_pods(cluster: Cluster, run: Run) -> list[Pod]:
     """Return the pods of the S3 server that the run brought along; none where it has a bucket of its own."""
-    found = cluster.all("Pod", {APP: "dama", RUN: run.name, STEP: "store"}) or []
-    return sorted((_read(one) for one in found), key=lambda pod: pod.made)
+    return _labelled(cluster, {RUN: run.name, STEP: "store"})
 
 
 def last_lines(cluster: Cluster, pod: Pod, count: int = 20) -> list[str]:
@@ -58,6 +56,11 @@ def last_lines(cluster: Cluster, pod: Pod, count: int = 20) -> list[str]:
 def progress_of(lines: list[str]) -> str:
     """Return the newest line that says how far something is, "" when none does."""
     return next((line for line in reversed(lines) if ": " in line and " of " in line), "")
+
+
+def _labelled(cluster: Cluster, labels: dict[str, str]) -> list[Pod]:
+    found = cluster.all("Pod", {APP: "dama", **labels}) or []
+    return sorted((_read(one) for one in found), key=lambda pod: pod.made)
 
 
 def _read(one: Object) -> Pod:

@@ -8,6 +8,9 @@ from dama.spec.run import RunSpec
 PORT = 9464
 """Where the first process of a training serves its numbers."""
 PORT_NAME = "metrics"
+METRICS_PORT = "DAMA_METRICS_PORT"
+"""The variable that tells the training so. `dama.train.prometheus` has the name too, for what runs in a pod
+knows no manifests; a test compares."""
 _FIRST_POD = {
     "pytorchjob": {"training.kubeflow.org/replica-type": "master"},
     "trainjob": {"batch.kubernetes.io/job-completion-index": "0"},

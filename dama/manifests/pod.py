@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dama.manifests.monitor import PORT, PORT_NAME
+from dama.manifests.monitor import METRICS_PORT, PORT, PORT_NAME
 from dama.manifests.names import Names, Object, Step
 from dama.manifests.placed import ACCESS_KEY, SECRET_KEY, brings_store, variables
 from dama.spec.pods import StepResources
@@ -52,7 +52,7 @@ def pod(
         "imagePullPolicy": spec.images.pull,
         "command": ["dama"],
         "args": args,
-        "env": environment(spec, names, {"DAMA_METRICS_PORT": str(PORT)} if monitored else {}),
+        "env": environment(spec, names, {METRICS_PORT: str(PORT)} if monitored else {}),
         "resources": _resources(resources, gpus),
         "securityContext": tight(),
         "terminationMessagePolicy": "FallbackToLogsOnError",

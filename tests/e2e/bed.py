@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -198,13 +197,6 @@ def final(store: Store, run_name: str) -> Object:
 def made(store: Store, run_name: str, stage: str) -> Object:
     """Return what was noted when a stage's artifact was made."""
     return dict(json.loads(store.get_bytes(f"{record(store, run_name, stage)['artifact']}/made.json")))
-
-
-def digest_of(reference: str) -> str:
-    """Return the digest of an image reference."""
-    found = re.search(r"sha256:[0-9a-f]{64}", reference)
-    assert found is not None, reference
-    return found[0]
 
 
 def images() -> dict[str, str]:

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dama.errors import TrainingError
+from dama.manifests import monitor
 from dama.storage.local import LocalStore
 from dama.train.loggers import Loggers
 from dama.train.prometheus import METRICS_PORT, Prometheus, port_of
@@ -75,6 +76,10 @@ def test_a_closed_port_is_free_again(port: int) -> None:
 def test_a_port_that_is_taken_is_told(served: Prometheus, port: int) -> None:
     with pytest.raises(TrainingError, match=rf"port {port} cannot be served on.*{METRICS_PORT}"):
         Prometheus(port, "other").on_train_begin(None, None, None)
+
+
+def test_manifests_say_the_port_by_the_same_name() -> None:
+    assert monitor.METRICS_PORT == METRICS_PORT
 
 
 def test_the_environment_names_the_port_or_none() -> None:

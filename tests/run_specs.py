@@ -123,6 +123,11 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 
+def given_images(names: Sequence[str]) -> dict[str, str]:
+    """Return the images of a lock that has them all."""
+    return {name: IMAGES[name] for name in names}
+
+
 def run_spec(text: str = "model: llava-7b", overrides: Sequence[str] = ()) -> RunSpec:
     """Return the placed run file that `text` and overrides make."""
-    return placed(parse(text, overrides, folder=None), lambda: IMAGES)
+    return placed(parse(text, overrides, folder=None), given_images)

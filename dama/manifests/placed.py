@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from dama.errors import Problem, SpecError
-from dama.spec.images import locked_images
+from dama.spec.images import RUN, locked_images
 from dama.spec.paths import local_sources, mounted
 from dama.spec.run import RunSpec
 from dama.spec.storage import StorageSpec
@@ -17,22 +17,20 @@ NAMESPACE = "default"
 ACCESS_KEY, SECRET_KEY = "S3_ACCESS_KEY", "S3_SECRET_KEY"
 
 
-def placed(spec: RunSpec, images: Callable[[], Mapping[str, str]] = locked_images) -> RunSpec:
+def placed(spec: RunSpec, images: Callable[[Sequence[str]], Mapping[str, str]] = locked_images) -> RunSpec:
     """Return `spec`, read without making its paths absolute, as the pods of a run read it.
 
-    `images` gives the images that the run file leaves out. SpecError, with every problem, for what means
+    `images` gives those that the run file leaves out, by name. SpecError, with every problem, for what means
     something on this machine only: folders outside the volumes of the run, variables without a Secret.
     """
     problems = [*_local(spec), *_secrets(spec)]
     raw = spec.model_dump()
-    missing = [name for name in ("preprocess", "train", "control", "store") if raw["images"][name] is None]
+    missing = [name for name in RUN if raw["images"][name] is None]
     if missing:
         try:
-            known = images()
+            raw["images"] |= images(missing)
         except SpecError as error:
             problems += error.problems
-        else:
-            raw["images"] |= {name: known[name] for name in missing}
     if problems:
         raise SpecError(problems)
     if brings_store(spec):

@@ -13,7 +13,7 @@ from pathlib import Path
 from dama.manifests.chart import chart_files
 from dama.manifests.placed import placed
 from dama.manifests.render import file_names, render, to_yaml
-from dama.spec.images import OURS, RUN, UNPUSHED, read_lock
+from dama.spec.images import OURS, UNPUSHED, read_lock
 from dama.spec.load import parse
 
 NAMESPACE = "dama"
@@ -46,11 +46,11 @@ def shipped_files() -> dict[str, str]:
     return files
 
 
-def _locked_or_not() -> dict[str, str]:
+def _locked_or_not(names: Sequence[str]) -> dict[str, str]:
     lock = read_lock()
     return {
         name: NOT_PUSHED.format(name) if name in OURS and lock[name] == UNPUSHED else lock[name]
-        for name in RUN
+        for name in names
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dama.errors import Problem, SpecError
@@ -26,13 +26,13 @@ REFERENCE = (
 PUSH = "make push REGISTRY=..."
 
 
-def locked_images(lock: Path = LOCK) -> Mapping[str, str]:
-    """Return the reference of every image that a run starts: preprocess, train, control, store.
+def locked_images(names: Sequence[str] = RUN, lock: Path = LOCK) -> Mapping[str, str]:
+    """Return the references of images that a run starts, each by its name of RUN.
 
-    Raises SpecError if the lock cannot be read, or if ours were never pushed, with the command that does.
+    Raises SpecError if the lock cannot be read, or if one was never pushed, with the command that does it.
     """
     images = read_lock(lock)
-    if missing := [name for name in OURS if images[name] == UNPUSHED]:
+    if missing := [name for name in names if images[name] == UNPUSHED]:
         raise SpecError(
             [
                 Problem(
@@ -45,7 +45,7 @@ def locked_images(lock: Path = LOCK) -> Mapping[str, str]:
             ],
             lock.name,
         )
-    return {name: images[name] for name in RUN}
+    return {name: images[name] for name in names}
 
 
 def read_lock(lock: Path = LOCK) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from api_server import ApiServer
 from person import Person
-from run_specs import IMAGES
+from run_specs import given_images
 
 from dama.cli.arguments import all_stages
 from dama.cluster.kinds import path_of
@@ -82,7 +82,7 @@ def test_the_own_stores_keys_are_made_before_anything_needs_them(
 
     for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY"):
         monkeypatch.setenv(name, "old")
-    spec = placed(parse("{name: mine, model: tiny}", folder=None), lambda: IMAGES)
+    spec = placed(parse("{name: mine, model: tiny}", folder=None), given_images)
     _bring_keys(spec, Cluster.reached())
     made = person.server.find("secrets/mine-store")["stringData"]
     assert {name: os.environ[name] for name in made} == made

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
 import pytest
 from rendered import rendered
+from run_specs import IMAGES, given_images
 
 from dama.errors import SpecError
+from dama.manifests.placed import placed
+from dama.spec.images import OURS, UNPUSHED, locked_images
 from dama.spec.load import parse
 
 
@@ -29,19 +36,28 @@ def test_what_only_this_machine_has_is_refused_with_its_path(override: str, path
     assert all(problem.do for problem in caught.value.problems)
 
 
-def test_unpushed_images_are_refused_together_with_everything_else() -> None:
-    from dama.manifests.placed import placed
-    from dama.spec.images import locked_images
+def test_unpushed_images_are_refused_together_with_everything_else(tmp_path: Path) -> None:
+    lock = tmp_path / "images.lock"
+    lock.write_text("".join(f"{name} {IMAGES['store']}\n" for name in ("base", "store")))
+    with lock.open("a") as more:
+        more.writelines(f"{name} {UNPUSHED}\n" for name in OURS)
+    with pytest.raises(SpecError) as caught:
+        placed(
+            parse("model: llava-7b\nstorage: {uri: /data}", folder=None), partial(locked_images, lock=lock)
+        )
+    paths = [problem.path for problem in caught.value.problems]
+    assert paths == ["storage.uri", "images.preprocess", "images.train", "images.control"]
 
-    spec = parse("model: llava-7b\nstorage: {uri: /data}", folder=None)
-    try:
-        locked_images()
-    except SpecError:
-        with pytest.raises(SpecError) as caught:
-            placed(spec)
-        paths = [problem.path for problem in caught.value.problems]
-        assert paths == ["storage.uri", "images.preprocess", "images.train", "images.control"]
-    given = [
-        f"images.{name}=x.org/y@sha256:{'0' * 64}" for name in ("preprocess", "train", "control", "store")
-    ]
-    assert placed(parse("model: llava-7b", given, folder=None)).images.train == given[1].partition("=")[2]
+
+def test_only_the_images_that_the_run_file_leaves_out_are_looked_for() -> None:
+    given = [f"images.{name}=x.org/y@sha256:{'0' * 64}" for name in ("preprocess", "train")]
+    asked: list[str] = []
+
+    def of_a_lock(names: Sequence[str]) -> dict[str, str]:
+        asked.extend(names)
+        return given_images(names)
+
+    images = placed(parse("model: llava-7b", given, folder=None), of_a_lock).images
+    assert asked == ["control", "store"]
+    assert images.train == given[1].partition("=")[2]
+    assert images.control == IMAGES["control"]

@@ -31,14 +31,14 @@ def test_the_lock_that_is_shipped_reads() -> None:
 
 def test_what_was_never_pushed_is_refused_with_the_command(lock: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        locked_images(lock)
+        locked_images(lock=lock)
     assert [problem.path for problem in caught.value.problems] == [f"images.{name}" for name in OURS]
     assert "make push REGISTRY=..." in str(caught.value)
 
 
 def test_pushed_images_and_the_store_are_what_a_run_starts(lock: Path) -> None:
     write_lock(PUSHED, lock)
-    assert locked_images(lock) == {**PUSHED, "store": f"docker.io/x/store:1{DIGEST}"}
+    assert locked_images(lock=lock) == {**PUSHED, "store": f"docker.io/x/store:1{DIGEST}"}
     assert lock.read_text().startswith("# why\n\nbase docker.io/x/base:1@sha256:")
 
 
@@ -46,7 +46,11 @@ def test_pushing_again_replaces_one_line(lock: Path) -> None:
     write_lock(PUSHED, lock)
     newer = "registry.example.org/team/train:0.2.0@sha256:" + 64 * "b"
     write_lock({"train": newer}, lock)
-    assert locked_images(lock) == {**locked_images(lock), "train": newer, "control": PUSHED["control"]}
+    assert locked_images(lock=lock) == {
+        **locked_images(lock=lock),
+        "train": newer,
+        "control": PUSHED["control"],
+    }
 
 
 @pytest.mark.parametrize(

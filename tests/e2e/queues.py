@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bed import FIRST, NAMESPACE, Bed, copy_preprocessed, elsewhere, run
+from bed import FIRST, NAMESPACE, Bed, copy_preprocessed, elsewhere, run, until
 
 from dama.spec.load import laid_over
 
@@ -75,8 +75,12 @@ def test_kueue_admits_training_only_when_it_is_released_and_runs_take_turns(bed:
         time.sleep(1)
     assert not pending
     assert not seen_together
-    used = json.loads(run("kubectl", "get", "clusterqueue", "e2e", "--output", "json"))["status"]
-    assert used["admittedWorkloads"] == 0  # the quota is given back
+
+    def given_back() -> bool:
+        queue = json.loads(run("kubectl", "get", "clusterqueue", "e2e", "--output", "json"))
+        return queue["status"]["admittedWorkloads"] == 0
+
+    until("the quota to be given back", given_back)
     for name in names:
         bed.dama("cancel", name)
     run("kubectl", "delete", "clusterqueue,resourceflavor", "e2e", "--wait=false")

@@ -78,7 +78,7 @@ def test_kueue_admits_training_only_when_it_is_released_and_runs_take_turns(bed:
 
     def given_back() -> bool:
         queue = json.loads(run("kubectl", "get", "clusterqueue", "e2e", "--output", "json"))
-        return queue["status"]["admittedWorkloads"] == 0
+        return bool(queue["status"]["admittedWorkloads"] == 0)
 
     until("the quota to be given back", given_back)
     for name in names:

@@ -116,7 +116,7 @@ def versitygw(folder: Path) -> Iterator[str]:
 
 
 def _await(address: str) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(address, timeout=1):

@@ -96,7 +96,7 @@ def kill_all(process: subprocess.Popen[str]) -> None:
         except ProcessLookupError:
             continue
     process.communicate(timeout=60)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while any(Path(f"/proc/{pid}").exists() and not _zombie(pid) for pid in children):
         assert time.monotonic() < deadline, "processes outlive SIGKILL"
         time.sleep(0.05)

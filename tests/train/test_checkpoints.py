@@ -163,7 +163,7 @@ def test_the_first_machine_commits_what_all_have_uploaded(tmp_path: Path) -> Non
         checkpoints.save(5, shares[2], meta, Machines(2, 3, "now"))
         assert checkpoints.steps() == []
         checkpoints.save(5, shares[1], meta, Machines(1, 3, "now"))
-        first.result(timeout=10)
+        first.result(timeout=60)
     commit = json.loads(store.get_bytes(f"{PREFIX}/checkpoints/step-000005/commit.json"))
     assert sorted(commit["parts"]) == ["rank-0", "rank-1", "rank-2"]
     assert commit["meta"] == {"ranks": 1, "step": 5}

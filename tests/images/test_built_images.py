@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -93,7 +94,8 @@ def test_train_and_control_share_the_base_layer() -> None:
 
 def test_building_twice_gives_the_same_layers(tmp_path: Path) -> None:
     with built_control(epoch_of("dama/control:cpu"), "--no-cache") as again:
-        of_again, of_first = layers(again, tmp_path / "again"), layers("dama/control:cpu", tmp_path / "first")
+        of_again = layers(again, tmp_path / "again.tar")
+    of_first = layers("dama/control:cpu", tmp_path / "first.tar")
     assert [len(layer) for layer in of_again] == [len(layer) for layer in of_first]
     differing = [
         path
@@ -116,27 +118,30 @@ def python_in(image: str, program: str) -> str:
     return docker("run", "--rm", *TIGHT, "--entrypoint", "python", image, "-c", program).stdout
 
 
-def layers(image: str, folder: Path) -> list[dict[str, str]]:
+def layers(image: str, saved: Path) -> list[dict[str, str]]:
     """What each layer's archive holds: a digest of its header, extensions and bytes for every path.
 
     Not Docker's own digest of the archive: Docker Engine writes the paths in one of two orders, and which one
     hangs on whether an earlier build left it the layer below (moby's overlay2, native or naive difference).
     """
-    folder.mkdir()
-    docker("save", "--output", str(folder / "image.tar"), image)
-    with tarfile.open(folder / "image.tar") as saved:
-        saved.extractall(folder, filter="data")
-    (listed,) = json.loads((folder / "manifest.json").read_text())
-    return [entries(folder / name) for name in listed["Layers"]]
+    docker("save", "--output", str(saved), image)
+    with tarfile.open(saved) as archive:
+        (listed,) = json.loads(content(archive, "manifest.json"))
+        return [entries(content(archive, name)) for name in listed["Layers"]]
 
 
-def entries(layer: Path) -> dict[str, str]:
-    raw = layer.read_bytes()
-    with tarfile.open(layer) as archive:
+def content(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+def entries(layer: bytes) -> dict[str, str]:
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         members = archive.getmembers()
         offsets = [*(member.offset for member in members), archive.offset]
     parts = zip(members, pairwise(offsets), strict=True)
-    return {member.name: hashlib.sha256(raw[start:end]).hexdigest() for member, (start, end) in parts}
+    return {member.name: hashlib.sha256(layer[start:end]).hexdigest() for member, (start, end) in parts}
 
 
 def epoch_of(image: str) -> int:

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from table import Target, heading, interleaved, ratios, spread, table
-from tiny_llama import write_tiny_llama
 
 from dama.hardness.instruction import facts_messages, reply_schema
 from dama.serving.chat import Messages, Said
 from dama.serving.vllm import OfflineChat
+
+sys.path.append(str(Path(__file__).parent.parent))
+from tiny_llama import write_tiny_llama
 
 FASTER = Target("least", 8.0)
 CONTEXT = 4096

@@ -31,8 +31,10 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
         assert job["spec"]["runPolicy"]["suspend"] is True
         assert bed.all("pod", run=FIRST, step="train") == []
 
-    until("the store", lambda: bed.kubectl("get", "secret", f"{FIRST}-store", check=False).count("Opaque"))
-    until("the store's pod", lambda: "1/1" in bed.kubectl("get", f"deployment/{FIRST}-store"))
+    until(
+        "the store", lambda: bed.kubectl("get", "secret", f"{FIRST}-store", check=False).count("Opaque"), 180
+    )
+    until("the store's pod", lambda: "1/1" in bed.kubectl("get", f"deployment/{FIRST}-store"), 180)
     with bed.bucket(f"{FIRST}-store") as store:
         until(
             "the facts",
@@ -48,7 +50,7 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
         until("preprocessing", lambda: bed.condition(bed.step(FIRST, "preprocess"), "Complete"))
         assert record(store, FIRST, "facts")["reused"] is True  # not made again after the pod was deleted
 
-        (pod,) = until("a training pod", lambda: bed.all("pod", run=FIRST, step="train"))
+        (pod,) = until("a training pod", lambda: bed.all("pod", run=FIRST, step="train"), 60)
         preprocessed = bed.step(FIRST, "preprocess")
         assert preprocessed is not None
         assert pod["metadata"]["creationTimestamp"] >= preprocessed["status"]["completionTime"]
@@ -64,9 +66,10 @@ def test_helm_runs_everything_and_faults_on_the_way_do_no_harm(bed: Bed, folder:
         until(
             "another training pod",
             lambda: [one for one in _running(bed) if one["metadata"]["uid"] != pod["metadata"]["uid"]],
+            180,
         )
 
-        until("its progress", lambda: "train: training, dama:" in bed.dama("status", FIRST))
+        until("its progress", lambda: "train: training, dama:" in bed.dama("status", FIRST), 180)
         (pod,) = _running(bed)
         for helm in filter(shutil.which, ("helm", "helm4")):
             chart = ("upgrade", FIRST, str(ROOT / "helm"), "--values", str(values))
@@ -133,5 +136,5 @@ def test_another_beta_is_a_new_run_on_the_same_alpha(bed: Bed, folder: Path) -> 
     until("preprocessing", lambda: bed.condition(bed.step(FIRST, "preprocess"), "Complete"))
     with bed.bucket(f"{FIRST}-store") as store:
         assert record(store, FIRST, "alpha")["reused"] is True
-    until("training", lambda: bed.all("pod", run=FIRST, step="train"))
+    until("training", lambda: bed.all("pod", run=FIRST, step="train"), 120)
     bed.dama("cancel", FIRST)

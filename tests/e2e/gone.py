@@ -10,6 +10,6 @@ def test_uninstalling_leaves_nothing_but_the_bucket(bed: Bed) -> None:
     kinds = "pods,jobs,pytorchjobs,deployments,services,configmaps,roles,rolebindings"
     kinds += ",networkpolicies,serviceaccounts"
     label = f"app.kubernetes.io/instance={FIRST}"
-    until("nothing left", lambda: not bed.kubectl("get", kinds, "-o", "name", "-l", label).strip())
+    until("nothing left", lambda: not bed.kubectl("get", kinds, "-o", "name", "-l", label).strip(), 180)
     kept = bed.kubectl("get", "persistentvolumeclaims,secrets", "-o", "name", "-l", label).split()
     assert sorted(kept) == [f"persistentvolumeclaim/{FIRST}-store", f"secret/{FIRST}-store"]

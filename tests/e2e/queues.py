@@ -80,7 +80,7 @@ def test_kueue_admits_training_only_when_it_is_released_and_runs_take_turns(bed:
         queue = json.loads(run("kubectl", "get", "clusterqueue", "e2e", "--output", "json"))
         return bool(queue["status"]["admittedWorkloads"] == 0)
 
-    until("the quota to be given back", given_back)
+    until("the quota to be given back", given_back, 60)
     for name in names:
         bed.dama("cancel", name)
     run("kubectl", "delete", "clusterqueue,resourceflavor", "e2e", "--wait=false")

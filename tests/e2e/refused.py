@@ -21,7 +21,7 @@ def test_a_wrong_secret_is_told_and_nothing_is_released(bed: Bed, folder: Path) 
     other = {"cluster": {"secret": "wrong"}}
     values = bed.values(folder, name="wrong", **laid_over(elsewhere("wrong"), other))
     bed.dama("submit", str(values), "--no-follow")
-    until("the release to fail", lambda: bed.condition(bed.step("wrong", "release"), "Failed"))
+    until("the release to fail", lambda: bed.condition(bed.step("wrong", "release"), "Failed"), 180)
     (pod,) = bed.all("pod", run="wrong", step="release")
     message = pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
     assert "refuse" in message

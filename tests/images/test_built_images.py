@@ -83,8 +83,7 @@ def test_nothing_has_to_be_compiled_when_it_starts(name: str) -> None:
         "        and str(m.__file__).endswith('.py') and not pathlib.Path(m.__cached__).exists()]\n"
         "print(late)"
     )
-    said = docker("run", "--rm", *TIGHT, "--entrypoint", "python", f"dama/{name}:cpu", "-c", program).stdout
-    assert said == "[]\n"
+    assert python_in(f"dama/{name}:cpu", program) == "[]\n"
 
 
 def test_train_and_control_share_the_base_layer() -> None:

@@ -126,7 +126,7 @@ def test_a_stage_that_goes_on_later_is_left_the_time_to_save(
 ) -> None:
     run, stages = hanging
     run.send_signal(number)
-    _, said = run.communicate(timeout=120)
+    _, said = run.communicate(timeout=30)
     assert run.returncode == code
     assert said == b"small: saved at step 7\n", "one line, and no rank's but the first's"
     assert all(ended(pid, within=0.5) for pid in stages)
